@@ -13,7 +13,7 @@ function(qoq_library name)
 endfunction()
 
 # qoq_test(NAME SOURCES file... DEPENDS target... LABELS unit|emulator|gpu): one GoogleTest program.
-# Every TEST becomes its own ctest entry; a test that cannot run here says why through GTEST_SKIP.
+# Built as part of <label>_tests too. Every TEST becomes its own ctest entry; a test that cannot run here says why through GTEST_SKIP.
 function(qoq_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
@@ -21,6 +21,21 @@ function(qoq_test name)
   target_compile_definitions(${name} PRIVATE QOQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
     DISCOVERY_MODE PRE_TEST TIMEOUT 600)
+  foreach(label IN LISTS ARG_LABELS)
+    if(NOT TARGET ${label}_tests)
+      add_custom_target(${label}_tests)
+    endif()
+    add_dependencies(${label}_tests ${name})
+  endforeach()
+endfunction()
+
+# qoq_bench(NAME_bench SOURCES file... DEPENDS target...): one Google Benchmark program, built and run by `make bench`.
+function(qoq_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE qoq_flags ${ARG_DEPENDS} benchmark::benchmark_main)
+  target_compile_definitions(${name} PRIVATE QOQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_dependencies(benches ${name})
 endfunction()
 
 # qoq_embed(TARGET SYMBOL file...): compiles the files' text into TARGET as
@@ -37,4 +52,5 @@ endfunction()
 
 if(QOQ_TESTS)
   include(GoogleTest)
+  add_custom_target(benches)
 endif()

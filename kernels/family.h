@@ -94,6 +94,10 @@ class Family {
   /// multiple of the group, …).
   virtual Problem canonical(const Problem&) const = 0;
 
+  /// Why this point is no kernel of the problem's scheme, whatever the sizes and the GPU; nothing when it is one. A
+  /// family's space is the product of its parameters less these.
+  virtual std::optional<std::string> illegal(const Point&, const Problem&) const = 0;
+
   /// Why this point cannot solve this problem on this device, as a sentence; nothing when it can. Never compiles.
   virtual std::optional<std::string> unsupported(const Point&, const Problem&, const Device&) const = 0;
 

@@ -1,0 +1,91 @@
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace qoq::report {
+
+/// What a report says, before it is HTML or Markdown. Sections append blocks; writers know nothing of kernels.
+/// All text is plain: each writer escapes it.
+
+struct Heading {
+  int level = 2;
+  std::string text = {};
+  std::string id = {};     ///< anchor; empty: not linked to
+  std::string badge = {};  ///< a word beside it: "predicted"
+};
+
+struct Paragraph {
+  std::string text = {};
+};
+
+/// A sentence nobody may overlook.
+struct Banner {
+  std::string text = {};
+};
+
+struct Column {
+  std::string name = {};
+  bool number = false;  ///< right-aligned
+  std::string help = {};     ///< what exactly it means
+};
+
+struct Cell {
+  enum class Style { Plain, Code, Badge };
+  std::string text = {};
+  Style style = Style::Plain;
+  std::string note = {};               ///< a second, quieter line
+  std::string hover = {};              ///< more on demand; never the only place of a fact that matters
+  std::optional<double> number = {};   ///< what it sorts by, where the text would mislead
+  std::optional<double> share = {};    ///< 0…1, drawn as a bar behind the text
+};
+
+struct Table {
+  std::string title = {};
+  std::vector<Column> columns = {};
+  std::vector<std::vector<Cell>> rows = {};
+  bool searchable = false;
+};
+
+/// Names and values: what something was made on.
+struct Fields {
+  std::vector<std::pair<std::string, std::string>> rows = {};
+};
+
+/// A plot. `plot` is what report.js draws with Chart.js:
+///   {"x": {"label", "min", "max"}, "y": {…}, "lines": [{"label", "kind", "points": [[x, y], …]}],
+///    "series": [{"label", "points": [{"x", "y", "text": [line, …]}]}]}; both axes are logarithmic.
+struct Figure {
+  std::string id = {};
+  std::string title = {};
+  std::string alt = {};  ///< what a reader who cannot see it must know
+  std::string caption = {};
+  nlohmann::json plot = {};
+};
+
+/// Verbatim text, folded away in HTML.
+struct Listing {
+  std::string title = {};
+  std::string text = {};
+};
+
+using Block = std::variant<Heading, Paragraph, Banner, Table, Fields, Figure, Listing>;
+
+struct Document {
+  std::string title;
+  std::string subtitle;
+  std::vector<Block> blocks;
+
+  template <class T>
+  void add(T block) {
+    blocks.emplace_back(std::move(block));
+  }
+};
+
+std::string to_html(const Document& document);
+std::string to_markdown(const Document& document);
+
+}  // namespace qoq::report

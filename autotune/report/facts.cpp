@@ -1,0 +1,205 @@
+#include "autotune/report/facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <set>
+#include <tuple>
+
+#include "autotune/report/ceilings.h"
+#include "autotune/report/text.h"
+
+namespace qoq::report {
+namespace {
+
+using store::Candidate;
+using store::Outcome;
+using store::Source;
+
+std::string utc_now() {
+  std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+/// A row whose time may be compared: verified, and timed or predicted.
+bool usable(const Candidate& row) {
+  return row.outcome == Outcome::Ok && row.median_us && !row.ablated && !row.verified_on.empty() &&
+         (row.source == Source::Measured || row.source == Source::Predicted);
+}
+
+/// Measured before predicted, then faster, then by name: a total order, so that reports of equal stores are equal.
+bool better(const Candidate* a, const Candidate* b) {
+  auto key = [](const Candidate* row) {
+    return std::tuple(row->source != Source::Measured, *row->median_us, std::string_view(row->variant));
+  };
+  return key(a) < key(b);
+}
+
+ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const Candidate*>& rows,
+                       const Chosen* choice) {
+  ProblemFacts facts;
+  facts.problem = problem;
+  const Candidate* chosen = nullptr;
+  for (const Candidate* row : rows) {
+    if (row->ablated) continue;
+    ++facts.outcomes[row->outcome];
+    if (row->published) facts.published = *row;
+    if (choice ? row->variant == choice->variant : usable(*row) && (!chosen || better(row, chosen))) chosen = row;
+  }
+  if (choice) {
+    facts.chosen_variant = choice->variant;
+    facts.how = choice->how;
+  } else if (chosen) {
+    facts.chosen_variant = chosen->variant;
+    facts.how = "fastest row";
+  }
+  if (!chosen) return facts;
+  facts.chosen = *chosen;
+  const Candidate* next = nullptr;
+  for (const Candidate* row : rows) {
+    bool comparable = row != chosen && usable(*row) && row->source == chosen->source && row->layout == chosen->layout;
+    if (comparable && (!next || better(row, next))) next = row;
+  }
+  if (next) facts.runner_up = *next;
+  return facts;
+}
+
+/// Reasons that differ in numbers only are one reason: "needs 143,360 bytes" and "needs 122,880 bytes".
+std::vector<FailureGroup> group_failures(const std::vector<Candidate>& rows) {
+  std::map<std::pair<Outcome, std::string>, FailureGroup> groups;
+  for (const Candidate& row : rows) {
+    if (row.outcome == Outcome::Ok || row.ablated) continue;
+    auto& group = groups[{row.outcome, without_numbers(row.reason)}];
+    if (group.count++ == 0) {
+      group.outcome = row.outcome;
+      group.reason = row.reason;
+      group.example_problem = row.problem;
+      group.example_variant = row.variant;
+    } else if (group.reason != row.reason) {
+      group.numbers_vary = true;
+    }
+  }
+  std::vector<FailureGroup> list;
+  for (auto& [key, group] : groups) list.push_back(std::move(group));
+  std::stable_sort(list.begin(), list.end(),
+                   [](const FailureGroup& a, const FailureGroup& b) { return a.count > b.count; });
+  return list;
+}
+
+/// Where each problem comes from: "gate_up tp=1, gate_up tp=2".
+std::map<std::string, std::string> labels(const std::vector<store::JobRow>& jobs) {
+  std::map<std::string, std::string> text;
+  std::set<std::pair<std::string, std::string>> seen;
+  for (const store::JobRow& job : jobs) {
+    for (const store::JobItem& item : job.items) {
+      if (item.label.empty() || !seen.insert({item.problem, item.label}).second) continue;
+      std::string& label = text[item.problem];
+      label += (label.empty() ? "" : ", ") + item.label;
+    }
+  }
+  return text;
+}
+
+GpuFacts summarise_gpu(const store::EnvironmentRow& row, const std::vector<Candidate>& candidates,
+                       const std::map<std::string, store::ProblemRow>& problems,
+                       const std::map<std::string, std::string>& labels, const std::vector<Chosen>& chosen,
+                       const std::vector<LayoutChoice>& layouts) {
+  GpuFacts gpu;
+  gpu.row = row;
+  gpu.ceilings = ceilings_from_json(row.gpu.ceilings);
+  std::map<std::string_view, std::vector<const Candidate*>> by_problem;
+  for (const Candidate& candidate : candidates) {
+    by_problem[candidate.problem].push_back(&candidate);
+    if (candidate.ablated) {
+      ++gpu.ablations;
+      continue;
+    }
+    ++gpu.candidates;
+    ++gpu.outcomes[candidate.outcome];
+    if (candidate.outcome == Outcome::Ok) ++gpu.verified[candidate.verified_on];
+    if (candidate.median_us) ++gpu.timed[candidate.source];
+  }
+  std::map<std::string_view, const Chosen*> choice_of;
+  for (const Chosen& choice : chosen) {
+    if (choice.environment == row.id) choice_of[choice.problem] = &choice;
+  }
+  for (const auto& [text, problem] : problems) {
+    auto choice = choice_of.find(text);
+    auto rows = by_problem.find(text);
+    if (choice == choice_of.end() && rows == by_problem.end()) continue;
+    ProblemFacts facts = summarise(problem, rows == by_problem.end() ? std::vector<const Candidate*>{} : rows->second,
+                                   choice == choice_of.end() ? nullptr : choice->second);
+    if (auto label = labels.find(text); label != labels.end()) facts.label = label->second;
+    gpu.problems.push_back(std::move(facts));
+  }
+  std::sort(gpu.problems.begin(), gpu.problems.end(), [](const ProblemFacts& a, const ProblemFacts& b) {
+    auto key = [](const ProblemFacts& facts) {
+      const auto& p = facts.problem;
+      return std::tuple(p.op, p.scheme, natural_key(p.layout_group), natural_key(p.text));
+    };
+    return key(a) < key(b);
+  });
+  gpu.failures = group_failures(candidates);
+  for (const LayoutChoice& layout : layouts) {
+    if (layout.environment == row.id) gpu.layouts.push_back(layout);
+  }
+  return gpu;
+}
+
+}  // namespace
+
+const Candidate* ProblemFacts::comparable_published() const {
+  bool comparable = timed() && published && usable(*published) && published->source == chosen->source;
+  return comparable ? &*published : nullptr;
+}
+
+std::string GpuFacts::name() const {
+  std::string product = row.gpu.name.empty() ? row.environment.product : row.gpu.name;
+  return simulated() ? product + " (simulated)" : product;
+}
+std::string GpuFacts::id() const { return fmt::format("gpu-{}", row.id); }
+bool GpuFacts::simulated() const { return row.environment.target.starts_with("sim:"); }
+std::string GpuFacts::source() const {
+  bool measured = timed.contains(Source::Measured), predicted = timed.contains(Source::Predicted);
+  return measured && predicted ? "measured and predicted" : measured ? "measured" : predicted ? "predicted" : "no times";
+}
+
+Facts collect_facts(const store::Store& store, const Candidates& candidates, const std::vector<Chosen>& chosen,
+                    const std::vector<LayoutChoice>& layouts, const Options& options) {
+  Facts facts;
+  facts.database = store.path().string();
+  facts.generated_at = options.generated_at.empty() ? utc_now() : options.generated_at;
+  facts.command_line = options.command_line;
+  facts.jobs = store.jobs();
+  std::map<std::string, store::ProblemRow> problems;
+  for (auto& problem : store.problems()) problems[problem.text] = problem;
+
+  std::vector<store::EnvironmentRow> rows = store.environments();
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.used_at > b.used_at; });
+  std::set<std::tuple<std::string, std::string, std::string, std::string, std::string>> seen;
+  std::set<int64_t> shown;
+  for (const auto& row : rows) {
+    const auto& e = row.environment;
+    if (seen.emplace(e.target, e.product, e.uuid, e.cache_mode, e.launch_mode).second) {
+      shown.insert(row.id);
+    } else {
+      facts.superseded.push_back(row);
+    }
+  }
+  auto label_of = labels(facts.jobs);
+  for (const auto& row : store.environments()) {
+    const auto& list = candidates.at(row.id);
+    facts.candidates += static_cast<int64_t>(list.size());
+    if (shown.contains(row.id)) {
+      facts.gpus.push_back(summarise_gpu(row, list, problems, label_of, chosen, layouts));
+    }
+  }
+  return facts;
+}
+
+}  // namespace qoq::report

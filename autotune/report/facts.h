@@ -1,0 +1,74 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autotune/report/report.h"
+#include "autotune/store/store.h"
+#include "roofline/model/model.h"
+
+namespace qoq::report {
+
+/// What the store knows of one problem on one GPU. Ablations are left out: they cannot be deployed.
+struct ProblemFacts {
+  store::ProblemRow problem;
+  std::string label;  ///< where the job has it from: "gate_up tp=1"
+  std::string how;    ///< how the chosen variant was found; "fastest row" when nobody handed in a choice
+  std::string chosen_variant;                  ///< empty: there is nothing to choose
+  std::optional<store::Candidate> chosen;      ///< its row; none when the variant was not tuned on this problem
+  std::optional<store::Candidate> runner_up;   ///< the fastest other row of the chosen one's source and layout
+  std::optional<store::Candidate> published;   ///< QServe's table point, whatever became of it
+  std::map<store::Outcome, int64_t> outcomes;
+
+  bool timed() const { return chosen && chosen->median_us; }
+  /// The published point's row, when its time may be compared with the chosen one's (same source).
+  const store::Candidate* comparable_published() const;
+};
+
+struct FailureGroup {
+  store::Outcome outcome = store::Outcome::Illegal;
+  std::string reason;  ///< one of the group's; they differ in numbers only
+  bool numbers_vary = false;
+  int64_t count = 0;
+  std::string example_problem;
+  std::string example_variant;
+};
+
+/// One GPU: its newest environment.
+struct GpuFacts {
+  store::EnvironmentRow row;
+  std::vector<roofline::Ceiling> ceilings;
+  std::vector<ProblemFacts> problems;  ///< by op, scheme, weights, then size
+  std::vector<FailureGroup> failures;  ///< most frequent first
+  std::map<store::Outcome, int64_t> outcomes;      ///< without ablations
+  std::map<std::string, int64_t> verified;         ///< ok rows by where they were verified; "" = not
+  std::map<store::Source, int64_t> timed;          ///< rows with a time, by source
+  std::vector<LayoutChoice> layouts;
+  int64_t candidates = 0;
+  int64_t ablations = 0;
+
+  std::string name() const;  ///< "NVIDIA H200 (simulated)"
+  std::string id() const;    ///< anchor: "gpu-3"
+  bool simulated() const;
+  std::string source() const;  ///< of its times: "measured", "predicted", "measured and predicted", "no times"
+};
+
+struct Facts {
+  std::string database;
+  std::string generated_at;
+  std::string command_line;
+  std::vector<store::JobRow> jobs;
+  std::vector<GpuFacts> gpus;
+  /// Environments that a newer one of the same GPU and mode has replaced; their rows are in the CSV only.
+  std::vector<store::EnvironmentRow> superseded;
+  int64_t candidates = 0;
+};
+
+/// Every candidate of an environment, in the order recorded.
+using Candidates = std::map<int64_t, std::vector<store::Candidate>>;
+
+Facts collect_facts(const store::Store& store, const Candidates& candidates, const std::vector<Chosen>& chosen,
+                    const std::vector<LayoutChoice>& layouts, const Options& options);
+
+}  // namespace qoq::report

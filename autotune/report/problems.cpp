@@ -1,0 +1,146 @@
+// Problem by problem: what was chosen, how good it is, and what it is better than.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autotune/report/sections.h"
+#include "autotune/report/text.h"
+
+namespace qoq::report {
+namespace {
+
+using store::Candidate;
+using store::Outcome;
+
+/// "dram", "tensor", …: what the prediction of this row names as its largest part.
+std::string limiter(const Candidate& row) {
+  auto details = nlohmann::json::parse(row.details, nullptr, false);
+  if (!details.is_object()) return "";
+  auto found = details.find("limiter");
+  return found != details.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Cell missing(std::string why = "") { return {.text = "—", .note = std::move(why)}; }
+
+std::string count_outcomes(const ProblemFacts& facts) {
+  std::string text;
+  for (auto [outcome, count] : facts.outcomes) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count_text(count), store::to_text(outcome));
+  }
+  return text.empty() ? "no candidate was tried" : text;
+}
+
+Cell variant_cell(const ProblemFacts& facts) {
+  if (facts.chosen_variant.empty()) return missing(count_outcomes(facts));
+  Cell cell{.text = facts.chosen_variant, .style = Cell::Style::Code};
+  cell.note = facts.chosen ? facts.chosen->layout + " layout, " + facts.how : facts.how + ", not tuned on this problem";
+  if (facts.chosen && facts.chosen->outcome != Outcome::Ok) {
+    cell.note = fmt::format("{}: {}", store::to_text(facts.chosen->outcome), shorten(facts.chosen->reason, 120));
+  }
+  return cell;
+}
+
+Cell time_cell(const Candidate& row) {
+  Cell cell{.text = time_text(*row.median_us), .number = *row.median_us};
+  if (row.noise) cell.note = fmt::format("± {}", percent_text(*row.noise));
+  return cell;
+}
+
+Cell share_cell(const Candidate& row) {
+  if (row.speed_of_light_us <= 0) return missing();
+  double share = row.speed_of_light_us / *row.median_us;
+  return {.text = percent_text(share),
+          .note = time_text(row.speed_of_light_us) + " µs",
+          .number = share,
+          .share = std::clamp(share, 0.0, 1.0)};
+}
+
+/// Another variant, by what it changes, and its time.
+Cell other_cell(const Candidate& row, const Candidate& chosen) {
+  std::string parts = difference(row.variant, chosen.variant);
+  return {.text = parts.empty() ? "same variant" : parts,
+          .style = parts.empty() ? Cell::Style::Plain : Cell::Style::Code,
+          .hover = row.variant};
+}
+
+void add_runner_up(const ProblemFacts& facts, std::vector<Cell>& cells) {
+  if (!facts.timed() || !facts.runner_up) {
+    cells.insert(cells.end(), {missing(), missing()});
+    return;
+  }
+  double gap = *facts.runner_up->median_us / *facts.chosen->median_us - 1;
+  cells.push_back(other_cell(*facts.runner_up, *facts.chosen));
+  cells.push_back({.text = signed_percent_text(gap), .note = time_text(*facts.runner_up->median_us) + " µs", .number = gap});
+}
+
+void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
+  const Candidate* row = facts.comparable_published();
+  if (row) {
+    double ratio = *row->median_us / *facts.chosen->median_us;
+    cells.push_back(other_cell(*row, *facts.chosen));
+    cells.push_back(time_cell(*row));
+    cells.push_back({.text = ratio_text(ratio),
+                     .note = fmt::format("{} / {}", time_text(*row->median_us), time_text(*facts.chosen->median_us)),
+                     .number = ratio});
+    return;
+  }
+  std::string why = "not tuned";
+  if (facts.published && facts.published->outcome != Outcome::Ok) {
+    why = fmt::format("{}: {}", store::to_text(facts.published->outcome), shorten(facts.published->reason, 80));
+  } else if (facts.published && facts.published->median_us) {
+    why = fmt::format("{} µs {}{}: not comparable", time_text(*facts.published->median_us),
+                      store::to_text(facts.published->source), facts.published->verified_on.empty() ? ", not verified" : "");
+  } else if (facts.published) {
+    why = "no time";
+  }
+  cells.insert(cells.end(), {missing(why), missing(), missing()});
+}
+
+std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
+  std::vector<Cell> cells = {{.text = facts.problem.text, .style = Cell::Style::Code, .note = facts.label},
+                             variant_cell(facts)};
+  if (facts.timed()) {
+    const Candidate& row = *facts.chosen;
+    cells.push_back(time_cell(row));
+    cells.push_back({.text = std::string(store::to_text(row.source)), .style = Cell::Style::Badge});
+    cells.push_back(share_cell(row));
+  } else {
+    cells.insert(cells.end(), {missing(), missing(), missing()});
+  }
+  if (limiters) cells.push_back(facts.timed() ? Cell{.text = limiter(*facts.chosen)} : missing());
+  add_runner_up(facts, cells);
+  add_published(facts, cells);
+  return cells;
+}
+
+}  // namespace
+
+void add_problems(const GpuFacts& gpu, Document& document) {
+  document.add(Heading{3, "Problems", gpu.id() + "-problems", ""});
+  if (gpu.problems.empty()) {
+    document.add(Paragraph{"No problem was tuned on this GPU."});
+    return;
+  }
+  bool limiters = std::any_of(gpu.problems.begin(), gpu.problems.end(), [](const ProblemFacts& facts) {
+    return facts.timed() && !limiter(*facts.chosen).empty();
+  });
+  Table table;
+  table.searchable = true;
+  table.columns = {{"problem", false, "below: where the job has it from"},
+                   {"chosen variant", false, "below: its layout, and how the choice was found"},
+                   {"µs", true, "median; ± its relative interquartile range where it was measured"},
+                   {"source", false, ""},
+                   {"of speed of light", true, "least time by DRAM bytes or tensor rate / time; below: that least time"}};
+  if (limiters) table.columns.push_back({"limited by", false, "the largest part of the predicted time"});
+  table.columns.insert(
+      table.columns.end(),
+      {{"runner-up", false, "the fastest other variant of the same layout and source, by what differs from the chosen one"},
+       {"gap", true, "how much slower the runner-up is; below: its time"},
+       {"QServe's point", false, "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
+       {"its µs", true, ""},
+       {"ratio", true, "time of QServe's point / time of the chosen variant; below: both"}});
+  for (const ProblemFacts& facts : gpu.problems) table.rows.push_back(make_row(facts, limiters));
+  document.add(std::move(table));
+}
+
+}  // namespace qoq::report

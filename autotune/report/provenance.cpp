@@ -1,0 +1,39 @@
+// How this was made, and what its words mean.
+#include <fmt/format.h>
+
+#include "autotune/report/sections.h"
+#include "autotune/report/text.h"
+
+namespace qoq::report {
+
+void add_provenance(const Facts& facts, Document& document) {
+  document.add(Heading{2, "How this was made", "provenance", ""});
+  Fields fields;
+  fields.rows.emplace_back("database", facts.database);
+  if (!facts.command_line.empty()) fields.rows.emplace_back("command", facts.command_line);
+  for (const auto& job : facts.jobs) {
+    fields.rows.emplace_back(
+        "job", fmt::format("{}, {}, since {}", job.name, plural(static_cast<int64_t>(job.items.size()), "item"),
+                           job.created_at));
+  }
+  for (const auto& row : facts.superseded) {
+    fields.rows.emplace_back("not shown", fmt::format("{} {}: an environment last used {}; candidates.csv has its rows",
+                                                      row.environment.target, row.environment.product, row.used_at));
+  }
+  document.add(std::move(fields));
+  for (const auto& job : facts.jobs) {
+    if (!job.text.empty()) document.add(Listing{"Job file of " + job.name, job.text});
+  }
+  document.add(Heading{3, "Words", "words", ""});
+  document.add(Fields{{
+      {"measured", "timed on the GPU named above it"},
+      {"predicted", "computed by the performance model from the compiled kernel and the GPU's sheet; no GPU ran it"},
+      {"speed of light", "the least time of a problem: max(bytes / DRAM bandwidth, operations / tensor rate)"},
+      {"QServe's point", "the tile sizes that QServe's source hard-codes for the problem, compiled from our kernels; "
+                         "not QServe's own binary"},
+      {"layout", "how packed weights lie in memory; all problems that read one matrix share one layout"},
+      {"ablation", "the same kernel without dequantisation; it is never chosen"},
+  }});
+}
+
+}  // namespace qoq::report

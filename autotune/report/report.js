@@ -1,0 +1,217 @@
+"use strict";
+
+// ---- figures: Chart.js draws axes, points and tooltips; the page hands in what C++ computed
+
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const shapes = ["circle", "triangle", "rect", "rectRot", "star", "cross"];
+const dashes = { memory: [], tensor: [], cuda_core: [7, 4] };
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const isNarrow = () => window.innerWidth < 704;
+
+/** 0.5, 20, 1000: the values that a logarithmic axis labels; only decades where it spans more than three. */
+function tickText(value, scale) {
+  const digit = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
+  const wide = scale.max / scale.min > 1e3 || isNarrow();
+  if (!(digit === 1 || (!wide && (digit === 2 || digit === 5)))) return "";
+  return value >= 1e4 ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(2)));
+}
+
+function logAxis(axis) {
+  return {
+    type: "logarithmic",
+    min: axis.min,
+    max: axis.max,
+    title: { display: true, text: axis.label, color: css("--quiet") },
+    ticks: {
+      color: css("--quiet"),
+      autoSkip: false,
+      maxRotation: 0,
+      callback(value) { return tickText(value, this); },
+    },
+    grid: { color: css("--grid"), drawTicks: false, borderColor: css("--rule") },
+  };
+}
+
+/** Writes each ceiling's name along its line, where a reader looks for it. */
+const ceilingLabels = {
+  id: "ceilingLabels",
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea: area } = chart;
+    ctx.save();
+    ctx.font = `${isNarrow() ? 10 : 12}px ${Chart.defaults.font.family}`;
+    ctx.fillStyle = css("--roof");
+    const taken = [];
+    chart.data.datasets.forEach((set, index) => {
+      if (!set.ceiling || !chart.isDatasetVisible(index)) return;
+      const [from, to] = chart.getDatasetMeta(index).data;
+      const width = ctx.measureText(set.label).width;
+      const slope = Math.atan2(to.y - from.y, to.x - from.x);
+      ctx.save();
+      if (slope === 0) {
+        // Two ceilings of nearly one height: the second is named below its line.
+        const below = taken.some((y) => Math.abs(y - from.y) < 16);
+        taken.push(from.y);
+        ctx.textAlign = "right";
+        ctx.textBaseline = below ? "top" : "bottom";
+        ctx.fillText(set.label, area.right - 6, from.y + (below ? 4 : -4));
+      } else {
+        const others = chart.data.datasets.slice(0, index).filter((other) => other.kind === set.kind).length;
+        const start = Math.max(from.x, from.x + (area.bottom - from.y) / Math.tan(slope) * 0) + 14;
+        const x = start, y = from.y + (x - from.x) * Math.tan(slope);
+        ctx.translate(x, y);
+        ctx.rotate(slope);
+        ctx.textBaseline = others ? "top" : "bottom";
+        if (width < Math.hypot(to.x - x, to.y - y)) ctx.fillText(set.label, 0, others ? 5 : -5);
+      }
+      ctx.restore();
+    });
+    ctx.restore();
+  },
+};
+
+function datasets(plot) {
+  const points = plot.series.map((series, i) => {
+    const color = css(`--series-${i % 6}`);
+    return {
+      label: series.label,
+      data: series.points,
+      showLine: true,
+      borderColor: color + "66",
+      borderWidth: 1,
+      backgroundColor: color,
+      pointStyle: shapes[i % shapes.length],
+      pointBorderColor: color,
+      pointBorderWidth: i % 6 > 3 ? 2 : 1,
+      pointRadius: 5,
+      pointHoverRadius: 7,
+    };
+  });
+  const ceilings = plot.lines.map((line, i) => ({
+    label: line.label,
+    kind: line.kind,
+    ceiling: true,
+    data: line.points.map(([x, y]) => ({ x, y })),
+    showLine: true,
+    pointRadius: 0,
+    pointHitRadius: 0,
+    borderColor: css("--roof"),
+    borderWidth: 1.5,
+    // The second ceiling of a kind is the lower or the less sure one.
+    borderDash: plot.lines.slice(0, i).some((other) => other.kind === line.kind) ? [2, 3] : dashes[line.kind],
+    order: 1,
+  }));
+  return points.concat(ceilings);
+}
+
+/** Breaks a long variant id so that the tooltip fits a narrow window. */
+function wrapped(text) {
+  const limit = isNarrow() ? 36 : 90;
+  const lines = [""];
+  for (const part of text.split(/(?<=[. ])/)) {
+    if (lines[lines.length - 1].length + part.length > limit) lines.push("");
+    lines[lines.length - 1] += part;
+  }
+  return lines;
+}
+
+function draw(id, plot) {
+  return new Chart(document.getElementById(id), {
+    type: "scatter",
+    data: { datasets: datasets(plot) },
+    plugins: [ceilingLabels],
+    options: {
+      animation: false,
+      maintainAspectRatio: false,
+      layout: { padding: { top: 6, right: 6 } },
+      scales: { x: logAxis(plot.x), y: logAxis(plot.y) },
+      interaction: { mode: "nearest", intersect: true },
+      plugins: {
+        legend: {
+          position: "bottom",
+          labels: {
+            usePointStyle: true,
+            color: css("--ink"),
+            boxWidth: 8,
+            padding: 12,
+            font: { size: isNarrow() ? 11 : 12 },
+            filter: (item, data) => !data.datasets[item.datasetIndex].ceiling,
+          },
+        },
+        tooltip: {
+          filter: (item) => !item.dataset.ceiling,
+          displayColors: false,
+          padding: 10,
+          titleFont: { size: isNarrow() ? 11 : 12 },
+          bodyFont: { size: isNarrow() ? 11 : 12 },
+          callbacks: {
+            title: (items) => (items.length ? wrapped(items[0].raw.text[0]) : ""),
+            label: (item) => item.raw.text.slice(1).flatMap(wrapped),
+          },
+        },
+      },
+    },
+  });
+}
+
+Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+let charts = [];
+function drawAll() {
+  charts.forEach((chart) => chart.destroy());
+  charts = Object.entries(figures).map(([id, plot]) => draw(id, plot));
+}
+drawAll();
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+
+// ---- tables: sort by a column, keep the rows that hold every word
+
+const collator = new Intl.Collator("en", { numeric: true });
+const sortValue = (row, column) => {
+  const cell = row.cells[column];
+  return cell.dataset.value === undefined ? cell.textContent : Number(cell.dataset.value);
+};
+function compare(a, b) {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1; // what has no number comes last
+  return collator.compare(a, b);
+}
+
+for (const table of document.querySelectorAll("table")) {
+  const body = table.tBodies[0];
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    const button = document.createElement("button");
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...body.rows].sort((a, b) => compare(sortValue(a, column), sortValue(b, column)) * (down ? -1 : 1));
+      body.append(...rows);
+    });
+  });
+}
+
+for (const box of document.querySelectorAll("[data-searchable]")) {
+  const rows = [...box.querySelectorAll("tbody tr")];
+  const tools = document.createElement("div");
+  tools.className = "tools";
+  const input = document.createElement("input");
+  input.type = "search";
+  input.placeholder = "filter: m=64 gate_up";
+  input.setAttribute("aria-label", "Filter rows");
+  const count = document.createElement("span");
+  const update = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+      shown += row.hidden ? 0 : 1;
+    }
+    count.textContent = `${shown} of ${rows.length}`;
+  };
+  input.addEventListener("input", update);
+  tools.append(input, count);
+  box.before(tools);
+  update();
+}

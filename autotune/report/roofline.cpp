@@ -1,0 +1,147 @@
+// The GPU's ceilings, and one point a chosen kernel.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "autotune/report/sections.h"
+#include "autotune/report/text.h"
+
+namespace qoq::report {
+namespace {
+
+using nlohmann::json;
+using roofline::Ceiling;
+
+/// Six digits: what a plot can use, and a file a third the size.
+double rounded(double value) { return std::stod(fmt::format("{:.6g}", value)); }
+
+double ops_per_byte(const store::ProblemRow& problem) {
+  double bytes = problem.read_bytes + problem.write_bytes;
+  return bytes > 0 ? problem.ops / bytes : 0;
+}
+double tops(const ProblemFacts& facts) { return facts.problem.ops / *facts.chosen->median_us * 1e-6; }
+
+bool drawable(const ProblemFacts& facts) { return facts.timed() && ops_per_byte(facts.problem) > 0; }
+
+/// The ceilings that bound these problems: DRAM (the x axis counts its bytes), the tensor rates of their arithmetics,
+/// the CUDA cores.
+std::vector<Ceiling> drawn_ceilings(const GpuFacts& gpu) {
+  std::set<std::string> arithmetics;
+  for (const ProblemFacts& facts : gpu.problems) arithmetics.insert(facts.problem.arithmetic);
+  std::vector<Ceiling> drawn;
+  for (const Ceiling& ceiling : gpu.ceilings) {
+    bool wanted = ceiling.kind == Ceiling::Kind::CudaCore;
+    if (ceiling.kind == Ceiling::Kind::Memory) wanted = ceiling.name.starts_with("DRAM");
+    if (ceiling.kind == Ceiling::Kind::Tensor) wanted = arithmetics.contains(ceiling.name.substr(0, ceiling.name.find(' ')));
+    if (wanted && ceiling.value > 0) drawn.push_back(ceiling);
+  }
+  return drawn;
+}
+
+struct Range {
+  double least = INFINITY, most = 0;
+  void include(double value) {
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+};
+
+double best_memory_gbps(const std::vector<Ceiling>& ceilings) {
+  double best = 0;
+  for (const Ceiling& c : ceilings) {
+    if (c.kind == Ceiling::Kind::Memory) best = std::max(best, c.value);
+  }
+  return best;
+}
+
+/// A memory ceiling rises to the highest compute ceiling; a compute ceiling starts where the best memory reaches it.
+json ceiling_line(const Ceiling& ceiling, double top_tops, double best_gbps, const Range& x) {
+  bool memory = ceiling.kind == Ceiling::Kind::Memory;
+  json points;
+  if (memory) {
+    double ridge = std::min(x.most, top_tops / ceiling.value * 1000);
+    points = {{rounded(x.least), rounded(ceiling.value * x.least / 1000)},
+              {rounded(ridge), rounded(ceiling.value * ridge / 1000)}};
+  } else {
+    double begin = best_gbps > 0 ? std::max(x.least, ceiling.value / best_gbps * 1000) : x.least;
+    points = {{rounded(begin), rounded(ceiling.value)}, {rounded(x.most), rounded(ceiling.value)}};
+  }
+  const char* kind = memory ? "memory" : ceiling.kind == Ceiling::Kind::Tensor ? "tensor" : "cuda_core";
+  return {{"label", ceiling.name + "  " + rate_text(ceiling.value, memory ? "GB/s" : "TOPS")},
+          {"kind", kind},
+          {"points", points}};
+}
+
+json point(const ProblemFacts& facts) {
+  const store::Candidate& row = *facts.chosen;
+  double x = ops_per_byte(facts.problem), y = tops(facts);
+  json text = {facts.label.empty() ? facts.problem.text : facts.problem.text + "  (" + facts.label + ")", row.variant,
+               fmt::format("{} µs {}, {:.4g} TOPS, {:.4g} ops/byte", time_text(*row.median_us),
+                           store::to_text(row.source), y, x)};
+  if (row.speed_of_light_us > 0) {
+    text.push_back(fmt::format("{} of the speed of light ({} µs)", percent_text(row.speed_of_light_us / *row.median_us),
+                               time_text(row.speed_of_light_us)));
+  }
+  return {{"x", rounded(x)}, {"y", rounded(y)}, {"text", text}, {"source", store::to_text(row.source)}};
+}
+
+json make_plot(const GpuFacts& gpu, const std::vector<Ceiling>& ceilings) {
+  Range x, y;
+  json series = json::array();
+  std::string group;
+  for (const ProblemFacts& facts : gpu.problems) {
+    if (!drawable(facts)) continue;
+    std::string key = facts.problem.scheme + "  " + facts.problem.layout_group;
+    if (series.empty() || key != group) series.push_back({{"label", group = key}, {"points", json::array()}});
+    series.back()["points"].push_back(point(facts));
+    x.include(ops_per_byte(facts.problem));
+    y.include(tops(facts));
+  }
+  double top = 0, best_gbps = best_memory_gbps(ceilings);
+  for (const Ceiling& ceiling : ceilings) {
+    if (ceiling.kind == Ceiling::Kind::Memory) continue;
+    top = std::max(top, ceiling.value);
+    y.include(ceiling.value);
+    if (best_gbps > 0) x.include(ceiling.value / best_gbps * 1000);
+  }
+  x = {x.least / 2, x.most * 4};
+  y = {y.least / 2, y.most * 2};
+  json lines = json::array();
+  for (const Ceiling& ceiling : ceilings) {
+    lines.push_back(ceiling_line(ceiling, top > 0 ? top : y.most, best_gbps, x));
+  }
+  return {{"x", {{"label", "operations per DRAM byte"}, {"min", rounded(x.least)}, {"max", rounded(x.most)}}},
+          {"y", {{"label", "TOPS"}, {"min", rounded(y.least)}, {"max", rounded(y.most)}}},
+          {"lines", lines},
+          {"series", series}};
+}
+
+}  // namespace
+
+void add_roofline(const GpuFacts& gpu, Document& document) {
+  document.add(Heading{3, "Roofline", gpu.id() + "-roofline", ""});
+  auto drawn = std::count_if(gpu.problems.begin(), gpu.problems.end(), drawable);
+  if (drawn == 0) {
+    document.add(Paragraph{"No chosen kernel has a time: there is nothing to draw."});
+    return;
+  }
+  std::vector<Ceiling> ceilings = drawn_ceilings(gpu);
+  if (ceilings.empty()) document.add(Paragraph{"The database holds no ceilings for this GPU: the points are drawn alone."});
+  std::string names;
+  for (const Ceiling& ceiling : ceilings) {
+    bool memory = ceiling.kind == Ceiling::Kind::Memory;
+    names += (names.empty() ? "" : ", ") + ceiling.name + " " + rate_text(ceiling.value, memory ? "GB/s" : "TOPS");
+  }
+  document.add(Figure{
+      .id = gpu.id() + "-roofline-plot",
+      .title = fmt::format("{}: chosen kernels under the roofline ({})", gpu.name(), gpu.source()),
+      .alt = fmt::format("Log-log roofline of {}: {} {} under the ceilings {}. The same numbers are in the table below.",
+                         gpu.name(), plural(drawn, "chosen kernel"), gpu.source(), names.empty() ? "(none)" : names),
+      .caption = "x: operations over the least bytes the problem must move (each input and output once), so tall is fast "
+                 "and the roof is the speed of light. A series is one weight matrix; its points are the sizes of M.",
+      .plot = make_plot(gpu, ceilings)});
+}
+
+}  // namespace qoq::report

@@ -1,0 +1,45 @@
+#include "kernels/families.h"
+
+#include "kernels/base/error.h"
+#include "kernels/gemm/mma/family.h"
+
+namespace qoq {
+
+const std::vector<std::unique_ptr<Family>>& families() {
+  static const auto table = [] {
+    std::vector<std::unique_ptr<Family>> all;
+    all.push_back(gemm::make_mma_family());
+    return all;
+  }();
+  return table;
+}
+
+std::vector<const Family*> families_for(const Problem& problem) {
+  std::vector<const Family*> found;
+  std::string known;
+  for (const auto& family : families()) {
+    for (const std::string& scheme : family->schemes()) {
+      if (family->op() == problem.op && scheme == problem.scheme) found.push_back(family.get());
+      const std::string pair = fmt::format("{} {}", family->op(), scheme);
+      if (known.find(pair) == std::string::npos) known += (known.empty() ? "" : ", ") + pair;
+    }
+  }
+  if (found.empty()) bad_input("\"{}\": no kernel family solves {} {}; there are: {}", problem.text(), problem.op, problem.scheme, known);
+  return found;
+}
+
+const Family& family_named(std::string_view name) {
+  std::string known;
+  for (const auto& family : families()) {
+    if (family->name() == name) return *family;
+    known += (known.empty() ? "" : ", ") + std::string(family->name());
+  }
+  bad_input("no kernel family is called \"{}\"; there are: {}", name, known);
+}
+
+Problem parse_problem(std::string_view text) {
+  const Problem problem = Problem::parse(text);
+  return families_for(problem).front()->canonical(problem);
+}
+
+}  // namespace qoq

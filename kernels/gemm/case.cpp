@@ -1,0 +1,101 @@
+#include "kernels/gemm/case.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "kernels/base/float16.h"
+
+namespace qoq::gemm {
+
+namespace {
+
+/// SplitMix64: eight random bytes a step, the same on every machine.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  int between(int low, int high) { return low + static_cast<int>(next() % static_cast<uint64_t>(high - low + 1)); }
+  float uniform(float low, float high) { return low + (high - low) * static_cast<float>(next() >> 40) * 0x1p-24f; }
+  template <class T, class Map>
+  std::vector<T> bytes(size_t count, Map map) {
+    std::vector<T> values(count);
+    for (size_t i = 0; i < count; i += 8) {
+      uint64_t eight = next();
+      for (size_t j = i; j < count && j < i + 8; ++j, eight >>= 8) values[j] = map(static_cast<uint8_t>(eight));
+    }
+    return values;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+std::vector<uint16_t> halves(Random& random, size_t count, float low, float high) {
+  std::vector<uint16_t> values(count);
+  for (uint16_t& value : values) value = float_to_half(random.uniform(low, high));
+  return values;
+}
+
+/// Scales 1 … 16 and zeros such that (q − z)·s stays within ±119, the protective range; or beyond it with `wrap`.
+GroupMetadata draw_metadata(Random& random, const GemmProblem& p, bool wrap) {
+  GroupMetadata metadata;
+  const size_t count = static_cast<size_t>(p.groups()) * static_cast<size_t>(p.n);
+  for (size_t i = 0; i < count; ++i) {
+    const int scale = random.between(1, 16);
+    int least_zero = 0, most_zero = 15;
+    if (!wrap) {
+      while ((15 - least_zero) * scale > 119) ++least_zero;
+      while (most_zero * scale > 119) --most_zero;
+    }
+    metadata.scale.push_back(static_cast<int8_t>(scale));
+    metadata.offset.push_back(static_cast<int8_t>(-random.between(least_zero, most_zero) * scale));
+  }
+  return metadata;
+}
+
+}  // namespace
+
+GemmCase make_gemm_case(const GemmProblem& p, uint64_t seed, bool wrap) {
+  Random random(seed);
+  const size_t m = static_cast<size_t>(p.m), n = static_cast<size_t>(p.n), k = static_cast<size_t>(p.k);
+  const auto signed_byte = [](uint8_t byte) { return static_cast<int8_t>(byte == 128 ? 127 : byte); };  // symmetric: no −128
+  GemmCase c;
+  c.problem = p;
+  c.a = random.bytes<int8_t>(m * k, signed_byte);
+  if (p.scheme == Scheme::W8A8) {
+    c.w = random.bytes<int8_t>(n * k, signed_byte);
+  } else {
+    c.q4 = random.bytes<uint8_t>(n * k, [](uint8_t byte) { return static_cast<uint8_t>(byte & 15); });
+  }
+  if (p.scheme == Scheme::W4A8Group) {
+    c.metadata = draw_metadata(random, p, wrap);
+    c.w = reconstruct_int8(c.q4, c.metadata, p.n, p.k);
+  }
+  if (p.scheme == Scheme::W4A8Channel) c.w.assign(c.q4.begin(), c.q4.end());
+
+  // |acc| grows like √k · 73 · (the weights' spread): scale it to order 1.
+  const float spread = p.scheme == Scheme::W4A8Channel ? 9.0f : 73.0f;
+  const float unit = 1.0f / (std::sqrt(static_cast<float>(p.k)) * 73.0f * spread);
+  c.s1 = halves(random, n, 0.5f, 1.5f);
+  c.sx = halves(random, m, 0.5f * unit, 1.5f * unit);
+  for (size_t i = 0; i < n; ++i) {
+    c.szero.push_back(float_to_half(half_to_float(c.s1[i]) * static_cast<float>(random.between(0, 15))));
+    const float bias = random.uniform(-1.0f, 1.0f);
+    c.bias.push_back(p.output == Output::BF16 ? float_to_bfloat16(bias) : float_to_half(bias));
+  }
+  for (size_t row = 0; row < m; ++row) {
+    const auto first = c.a.begin() + static_cast<std::ptrdiff_t>(row * k);
+    const int32_t sum = std::accumulate(first, first + static_cast<std::ptrdiff_t>(k), int32_t{0});
+    c.quantised_sum.push_back(sum);
+    // Near Σ qx·sx, as rounding leaves it.
+    c.token_sum.push_back(static_cast<float>(sum) * half_to_float(c.sx[row]) * random.uniform(0.999f, 1.001f));
+  }
+  return c;
+}
+
+}  // namespace qoq::gemm
