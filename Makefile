@@ -31,9 +31,7 @@ build: install
 	cmake --build --preset default
 
 test: build
-	@rm -f build/default/tests.xml
-	-@ctest --preset default --progress --output-junit tests.xml
-	@tools/summarize_tests.py build/default/tests.xml
+	@tools/run_tests default
 
 bench: build
 	cmake --build --preset default --target benches
@@ -43,9 +41,7 @@ bench: build
 asan: install
 	@cmake --preset asan -DQOQ_CUDA=$(QOQ_CUDA) -Wno-dev --log-level=WARNING >/dev/null
 	cmake --build --preset asan --target unit_tests
-	@rm -f build/asan/tests.xml
-	-@ctest --preset asan --progress --output-junit tests.xml
-	@tools/summarize_tests.py build/asan/tests.xml
+	@tools/run_tests asan
 
 portable: install
 	@cmake --preset portable -DQOQ_CUDA=$(QOQ_CUDA) -Wno-dev --log-level=WARNING >/dev/null

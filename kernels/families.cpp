@@ -37,6 +37,14 @@ const Family& family_named(std::string_view name) {
   bad_input("no kernel family is called \"{}\"; there are: {}", name, known);
 }
 
+NamedVariant find_variant(std::string_view id, const Problem& shape) {
+  for (const auto& family : families()) {
+    if (family->op() != shape.op) continue;
+    if (auto found = family->parse_variant(id, shape)) return {family.get(), found->first, found->second};
+  }
+  bad_input("\"{}\" is no variant of {}; ids look like mma.w4a8-g128.bm64.bn128.….imad.qserve (see a report or candidates.csv)", id, shape.op);
+}
+
 Problem parse_problem(std::string_view text) {
   const Problem problem = Problem::parse(text);
   return families_for(problem).front()->canonical(problem);

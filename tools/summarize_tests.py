@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads ctest's JUnit file: lists what was skipped and why, what failed, and closes with one line of counts.
+"""Reads ctest's JUnit file: lists what was skipped and why, what failed and how, and closes with one line of counts.
 
 usage: summarize_tests.py FILE...; exit status 1 when a test failed or none ran.
 """
@@ -28,16 +28,15 @@ def main(files):
             elif status in ("notrun", "disabled") and "NOT_BUILT" not in case.get("name"):
                 skipped[reason(output)].append(case.get("name"))
             else:
-                failed.append(case.get("name"))
+                failed.append((case.get("name"), output))
     if skipped:
         print("\nSkipped, and why:")
         for why, names in sorted(skipped.items()):
             shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
             print(f"  {len(names)} × {why}\n      {shown}")
-    if failed:
-        print("\nFailed:")
-        for name in failed:
-            print(f"  {name}")
+    for name, output in failed:
+        print(f"\nFailed: {name}")
+        print("\n".join("  " + line for line in output.rstrip().splitlines()[-40:]))
     print(f"\n{passed} passed, {len(failed)} failed, {sum(map(len, skipped.values()))} skipped")
     return 1 if failed or not passed else 0
 

@@ -47,15 +47,14 @@ std::string self_digest(json build, const std::string& log) {
   return digest(build.dump() + log);
 }
 
-/// A plain write: an entry's folder is published by a rename, and its digests tell if the disk lost a part.
+}  // namespace
+
 void write_file(const fs::path& path, std::string_view bytes) {
   std::FILE* file = std::fopen(path.c_str(), "wbe");
   const bool written = file != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
   const bool closed = file == nullptr || std::fclose(file) == 0;
   if (!written || !closed) fail("{}: cannot be written: {}", path.string(), std::strerror(errno));
 }
-
-}  // namespace
 
 TemporaryFolder::TemporaryFolder(fs::path path) : path_(std::move(path)) {}
 TemporaryFolder::~TemporaryFolder() {

@@ -2,10 +2,15 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "autotune/compile/compiler.h"
 
 namespace qoq::compile {
+
+/// A plain, unsynced write, for files in a work folder: an entry is published whole by a rename, and its digests tell
+/// if the disk lost a part. Throws Fault::Work.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// A folder made for one writer and removed with all it holds when it goes out of scope.
 class TemporaryFolder {

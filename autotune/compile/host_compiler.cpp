@@ -48,11 +48,16 @@ class UnitBuilder {
       : command_(std::move(command)), work_(std::move(work)), stop_(std::move(stop)) {}
 
   void build(std::span<const Source* const> sources, std::span<Compiled> compiled) {
-    const fs::path text = work_ / fmt::format("unit{}.cpp", ++unit_);
-    const fs::path object = work_ / fmt::format("unit{}.so", unit_);
+    const int unit = ++units_;
+    const fs::path text = work_ / fmt::format("unit{}.cpp", unit);
+    const fs::path object = work_ / fmt::format("unit{}.so", unit);
     std::string all;
-    for (size_t i = 0; i < sources.size(); ++i) all += fmt::format("#line 1 \"source.cu\"\n{}\n", sources[i]->text);
-    write_file_atomically(text, all);
+    for (size_t i = 0; i < sources.size(); ++i) {
+      const std::string name = fmt::format("source{}_{}.cu", unit, i);  // a file each: its errors name its own lines
+      write_file(work_ / name, sources[i]->text);
+      all += fmt::format("#include \"{}\"\n", name);
+    }
+    write_file(text, all);
 
     auto command = command_;
     command.insert(command.end(), {text.string(), "-o", object.string()});
@@ -81,7 +86,7 @@ class UnitBuilder {
   std::vector<std::string> command_;
   fs::path work_;
   std::stop_token stop_;
-  int unit_ = 0;
+  int units_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "autotune/compile/kernel_headers.h"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -20,16 +21,19 @@ void add(Headers& headers, std::span<const embedded::File> files) {
   for (const embedded::File& file : files) headers.emplace(file.path, file.text);
 }
 
-/// The names in the text's #include "…" lines.
+/// The names in the text's #include "…" lines. Also finds those behind #if and in comments: a digest too wide only
+/// compiles once too often.
 std::vector<std::string> included_names(std::string_view text) {
   std::vector<std::string> names;
-  for (size_t at = 0; (at = text.find("#include", at)) != std::string_view::npos;) {
-    at += 8;
-    const size_t open = text.find_first_not_of(" \t", at);
-    if (open == std::string_view::npos || text[open] != '"') continue;
-    const size_t close = text.find_first_of("\"\n", open + 1);
+  const auto skip_blanks = [&](size_t at) { return std::min(text.find_first_not_of(" \t", at), text.size()); };
+  for (size_t at = 0; (at = text.find('#', at)) != std::string_view::npos;) {
+    at = skip_blanks(at + 1);
+    if (!text.substr(at).starts_with("include")) continue;
+    at = skip_blanks(at + 7);
+    if (!text.substr(at).starts_with('"')) continue;
+    const size_t close = text.find_first_of("\"\n", at + 1);
     if (close == std::string_view::npos || text[close] != '"') continue;
-    names.emplace_back(text.substr(open + 1, close - open - 1));
+    names.emplace_back(text.substr(at + 1, close - at - 1));
   }
   return names;
 }

@@ -7,7 +7,6 @@
 #endif
 
 #include <chrono>
-#include <fstream>
 
 #include "autotune/compile/build_all.h"
 #include "autotune/compile/ptxas_log.h"
@@ -78,7 +77,7 @@ Nvrtc Nvrtc::open() {
 namespace {
 
 std::vector<std::string> options_for(const std::string& architecture) {
-  return {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false", "--ptxas-options=-v"};
+  return {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false", "--expt-relaxed-constexpr", "--ptxas-options=-v"};
 }
 
 /// One NVRTC program, destroyed at the end.
@@ -145,10 +144,7 @@ Compiled compile_one(const NvrtcApi& api, const Source& source, const std::vecto
     compiled.build.log += fmt::format("the source defines no entry '{}'\n", entry);
     return compiled;
   }
-  std::ofstream out(object, std::ios::binary);
-  if (!out.write(cubin.data(), static_cast<std::streamsize>(cubin.size())).flush()) {
-    fail("{}: cannot be written: {}", object.string(), std::strerror(errno));
-  }
+  write_file(object, cubin);
   compiled.build.ok = true;
   return compiled;
 }

@@ -12,8 +12,8 @@ namespace qoq::job {
 namespace fs = std::filesystem;
 namespace {
 
-const std::array<std::string, 12> job_keys{"name", "models", "tp",   "m",      "schemes", "layers",
-                                           "output", "bias", "targets", "search", "spaces",  "problems"};
+const std::array<std::string, 12> job_keys{"name",   "models", "tp",      "m",      "schemes", "layers",
+                                           "output", "bias",   "targets", "search", "spaces",  "problems"};
 const std::array<std::string, 4> scheme_keys{"scheme", "m", "layers", "output"};
 const std::array<std::string, 4> search_keys{"strategy", "budget", "minutes", "seed"};
 const std::array<std::string, 2> problem_keys{"problem", "weight"};
@@ -134,7 +134,8 @@ std::vector<Restriction> read_spaces(const Yaml& value, const fs::path& folder, 
     const Yaml body = space.is_text() ? read_config("spaces", space.text(), folder, space.at()) : space;
     result.push_back(read_restriction(family, body));
     const auto place = std::ranges::find(names, family) - names.begin();
-    restrict_parameters(families[static_cast<std::size_t>(place)]->parameters(), result.back());  // refuses now, not later
+    restrict_parameters(families[static_cast<std::size_t>(place)]->parameters(),
+                        result.back());  // refuses now, not later
   }
   return result;
 }

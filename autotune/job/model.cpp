@@ -8,7 +8,7 @@
 namespace qoq::job {
 namespace {
 
-const std::array<std::string, 8> model_keys{"name",     "hidden",   "intermediate", "layers",
+const std::array<std::string, 8> model_keys{"name",    "hidden",   "intermediate", "layers",
                                             "q_heads", "kv_heads", "head_dim",     "vocab"};
 constexpr int64_t widest = int64_t{1} << 24;
 

@@ -16,7 +16,7 @@ struct Model {
   int64_t intermediate = 0;  ///< of the feed-forward block
   int layers = 0;
   int q_heads = 0;
-  int kv_heads = 0;          ///< divides q_heads
+  int kv_heads = 0;  ///< divides q_heads
   int head_dim = 0;
   int64_t vocab = 0;
 };

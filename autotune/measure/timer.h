@@ -15,13 +15,17 @@ struct Sample {
   double relative_iqr = 0;          ///< (third − first quartile) / median
   bool settled = false;             ///< the stopping rule was met; else the time ran out first
   std::optional<bool> throttled;    ///< whether the GPU held its clocks back while sampling; nothing when not known
-  std::string cache;                ///< "weights-cold"
+  std::string cache;                ///< "weights-cold"; "cold" where a problem has no weights and all inputs rotate
   std::string launch;               ///< "eager"
   std::string failure;              ///< why there are no samples; empty when there are
 };
 
 /// Median, quartiles by linear interpolation. Fills median_us and relative_iqr from samples_us.
 void summarize(Sample&);
+
+/// How many copies of `bytes` to go round so that more than three caches' worth of other copies are read before one is
+/// used again: it is then cold. (A flush by reading; one that wrote would leave the cache to be written back.)
+size_t rotation_copies(size_t bytes, size_t cache_bytes);
 
 class Timer {
  public:

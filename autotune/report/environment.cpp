@@ -27,7 +27,7 @@ void add_environment(const GpuFacts& gpu, Document& document) {
   for (const auto& [where, count] : gpu.verified) {
     add(where.empty() ? "not verified" : "verified on " + where, plural(count, "ok row"));
   }
-  add("first row, last use", gpu.row.created_at + ", " + gpu.row.used_at);
+  add("first row, last use", moment_text(gpu.row.created_at) + ", " + moment_text(gpu.row.used_at));
   document.add(std::move(fields));
   if (gpu.ceilings.empty()) return;
   Table table{.title = "Ceilings", .columns = {{"ceiling", false, ""}, {"rate", true, ""}, {"source", false, ""}}};

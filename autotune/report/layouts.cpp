@@ -5,6 +5,12 @@
 #include "autotune/report/text.h"
 
 namespace qoq::report {
+namespace {
+
+/// Sums over a job are too long for µs.
+std::string sum_text(double time_us) { return fmt::format("{:.3f}", time_us / 1000); }
+
+}  // namespace
 
 void add_layouts(const GpuFacts& gpu, Document& document) {
   document.add(Heading{3, "Layouts", gpu.id() + "-layouts", ""});
@@ -14,7 +20,7 @@ void add_layouts(const GpuFacts& gpu, Document& document) {
   }
   Table table{.columns = {{"weights", false, "problems of this scheme and size read the same weights, so they share one layout"},
                           {"layout", false, ""},
-                          {"weighted µs", true, "Σ weight × time over the group's problems, in the chosen layout"},
+                          {"weighted ms", true, "Σ weight × time over the group's problems, in the chosen layout"},
                           {"free choice", true, "the same sum if every problem could take its own layout"},
                           {"cost", true, "chosen / free − 1"},
                           {"other layouts", false, "their weighted time; a sum over fewer problems is not comparable"}}};
@@ -22,22 +28,22 @@ void add_layouts(const GpuFacts& gpu, Document& document) {
   for (const LayoutChoice& choice : gpu.layouts) {
     std::string others;
     for (const auto& [layout, cost_us] : choice.others) {
-      others += fmt::format("{}{} {} µs", others.empty() ? "" : ", ", layout, time_text(cost_us));
+      others += fmt::format("{}{} {} ms", others.empty() ? "" : ", ", layout, sum_text(cost_us));
     }
     double cost = choice.free_us > 0 ? choice.chosen_us / choice.free_us - 1 : 0;
     auto unserved = static_cast<int64_t>(choice.unserved.size());
     table.rows.push_back({{.text = fmt::format("{} {} {}", choice.op, choice.scheme, choice.group), .style = Cell::Style::Code},
                           {.text = choice.layout.empty() ? "none" : choice.layout,
                            .note = unserved > 0 ? plural(unserved, "problem") + " without a usable row" : ""},
-                          {.text = time_text(choice.chosen_us), .number = choice.chosen_us},
-                          {.text = time_text(choice.free_us), .number = choice.free_us},
+                          {.text = sum_text(choice.chosen_us), .number = choice.chosen_us},
+                          {.text = sum_text(choice.free_us), .number = choice.free_us},
                           {.text = signed_percent_text(cost), .number = cost},
                           {.text = others.empty() ? "—" : others}});
     chosen += choice.chosen_us;
     free += choice.free_us;
   }
-  document.add(Paragraph{fmt::format("One layout per weight matrix: {} µs weighted, against {} µs with a free choice ({}).",
-                                     time_text(chosen), time_text(free),
+  document.add(Paragraph{fmt::format("One layout per weight matrix: {} ms weighted, against {} ms with a free choice ({}).",
+                                     sum_text(chosen), sum_text(free),
                                      signed_percent_text(free > 0 ? chosen / free - 1 : 0))});
   document.add(std::move(table));
 }

@@ -31,18 +31,18 @@ std::string code(std::string_view text) {
     inner += c == '\n' ? ' ' : c;
   }
   while (inner.find(fence) != std::string::npos) fence += '`';
-  bool pad = inner.starts_with('`') || inner.ends_with('`');
-  return fence + (pad ? " " : "") + inner + (pad ? " " : "") + fence;
+  std::string_view pad = inner.starts_with('`') || inner.ends_with('`') ? " " : "";
+  return fmt::format("{0}{1}{2}{1}{0}", fence, pad, inner);
 }
 
 class Writer {
  public:
   void operator()(const Heading& heading) {
     out_ += fmt::format("{} {}{}\n\n", std::string(static_cast<size_t>(heading.level), '#'), escape(heading.text),
-                        heading.badge.empty() ? "" : " (" + escape(heading.badge) + ")");
+                        heading.badge.empty() ? "" : fmt::format(" ({})", escape(heading.badge)));
   }
   void operator()(const Paragraph& paragraph) { out_ += escape(paragraph.text) + "\n\n"; }
-  void operator()(const Banner& banner) { out_ += "> **" + escape(banner.text) + "**\n\n"; }
+  void operator()(const Banner& banner) { out_ += fmt::format("> **{}**\n\n", escape(banner.text)); }
   void operator()(const Fields& fields) {
     for (const auto& [name, value] : fields.rows) out_ += fmt::format("- {}: {}\n", escape(name), escape(value));
     out_ += "\n";
@@ -57,11 +57,11 @@ class Writer {
     out_ += fmt::format("*{}.* {} (Drawn in report.html.)\n\n", escape(figure.title), escape(figure.alt));
   }
   void operator()(const Table& table) {
-    if (!table.title.empty()) out_ += "**" + escape(table.title) + "**\n\n";
+    if (!table.title.empty()) out_ += fmt::format("**{}**\n\n", escape(table.title));
     std::string rule = "|";
     out_ += "|";
     for (const Column& column : table.columns) {
-      out_ += " " + escape(column.name) + " |";
+      out_ += fmt::format(" {} |", escape(column.name));
       rule += column.number ? "---:|" : "---|";
     }
     out_ += "\n" + rule + "\n";
@@ -74,13 +74,14 @@ class Writer {
   }
 
   std::string text() && { return std::move(out_); }
-  void title(const Document& document) { out_ += "# " + escape(document.title) + "\n\n" + escape(document.subtitle) + "\n\n"; }
+  void title(const Document& document) {
+    out_ += fmt::format("# {}\n\n{}\n\n", escape(document.title), escape(document.subtitle));
+  }
 
  private:
   void add_cell(const Cell& cell) {
-    out_ += " " + (cell.style == Cell::Style::Code ? code(cell.text) : escape(cell.text));
-    if (!cell.note.empty()) out_ += " (" + escape(cell.note) + ")";
-    out_ += " |";
+    out_ += fmt::format(" {}{} |", cell.style == Cell::Style::Code ? code(cell.text) : escape(cell.text),
+                        cell.note.empty() ? "" : fmt::format(" ({})", escape(cell.note)));
   }
   std::string out_;
 };

@@ -78,9 +78,8 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
   if (row) {
     double ratio = *row->median_us / *facts.chosen->median_us;
     cells.push_back(other_cell(*row, *facts.chosen));
-    cells.push_back(time_cell(*row));
     cells.push_back({.text = ratio_text(ratio),
-                     .note = fmt::format("{} / {}", time_text(*row->median_us), time_text(*facts.chosen->median_us)),
+                     .note = fmt::format("{} / {} µs", time_text(*row->median_us), time_text(*facts.chosen->median_us)),
                      .number = ratio});
     return;
   }
@@ -93,7 +92,7 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
   } else if (facts.published) {
     why = "no time";
   }
-  cells.insert(cells.end(), {missing(why), missing(), missing()});
+  cells.insert(cells.end(), {missing(why), missing()});
 }
 
 std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
@@ -137,7 +136,6 @@ void add_problems(const GpuFacts& gpu, Document& document) {
       {{"runner-up", false, "the fastest other variant of the same layout and source, by what differs from the chosen one"},
        {"gap", true, "how much slower the runner-up is; below: its time"},
        {"QServe's point", false, "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
-       {"its µs", true, ""},
        {"ratio", true, "time of QServe's point / time of the chosen variant; below: both"}});
   for (const ProblemFacts& facts : gpu.problems) table.rows.push_back(make_row(facts, limiters));
   document.add(std::move(table));

@@ -14,11 +14,11 @@ void add_provenance(const Facts& facts, Document& document) {
   for (const auto& job : facts.jobs) {
     fields.rows.emplace_back(
         "job", fmt::format("{}, {}, since {}", job.name, plural(static_cast<int64_t>(job.items.size()), "item"),
-                           job.created_at));
+                           moment_text(job.created_at)));
   }
   for (const auto& row : facts.superseded) {
     fields.rows.emplace_back("not shown", fmt::format("{} {}: an environment last used {}; candidates.csv has its rows",
-                                                      row.environment.target, row.environment.product, row.used_at));
+                                                      row.environment.target, row.environment.product, moment_text(row.used_at)));
   }
   document.add(std::move(fields));
   for (const auto& job : facts.jobs) {

@@ -39,9 +39,9 @@ struct Options {
 };
 
 struct Files {
-  std::string html = {};      ///< one file, opens offline, asks nothing of any network
-  std::string markdown = {};  ///< the same tables
-  std::string csv = {};       ///< every candidate of every environment, one row each, RFC 4180
+  std::string html;      ///< one file, opens offline, asks nothing of any network
+  std::string markdown;  ///< the same tables
+  std::string csv;       ///< every candidate of every environment, one row each, RFC 4180
 };
 
 /// Renders the reports of everything in the store. Every number bears its source; rows of different sources are never

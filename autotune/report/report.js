@@ -10,10 +10,10 @@ const isNarrow = () => window.innerWidth < 704;
 
 /** 0.5, 20, 1000: the values that a logarithmic axis labels; only decades where it spans more than three. */
 function tickText(value, scale) {
-  const digit = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
+  const digit = value / 10 ** Math.floor(Math.log10(value) + 1e-9);
   const wide = scale.max / scale.min > 1e3 || isNarrow();
-  if (!(digit === 1 || (!wide && (digit === 2 || digit === 5)))) return "";
-  return value >= 1e4 ? value.toExponential(0).replace("e+", "e") : String(Number(value.toPrecision(2)));
+  const labelled = (wide ? [1] : [1, 2, 5]).some((d) => Math.abs(digit - d) < 1e-6);
+  return labelled ? Number(value.toPrecision(2)).toLocaleString("en") : "";
 }
 
 function logAxis(axis) {
@@ -56,8 +56,7 @@ const ceilingLabels = {
         ctx.fillText(set.label, area.right - 6, from.y + (below ? 4 : -4));
       } else {
         const others = chart.data.datasets.slice(0, index).filter((other) => other.kind === set.kind).length;
-        const start = Math.max(from.x, from.x + (area.bottom - from.y) / Math.tan(slope) * 0) + 14;
-        const x = start, y = from.y + (x - from.x) * Math.tan(slope);
+        const x = from.x + 14, y = from.y + 14 * Math.tan(slope);
         ctx.translate(x, y);
         ctx.rotate(slope);
         ctx.textBaseline = others ? "top" : "bottom";
@@ -131,8 +130,9 @@ function draw(id, plot) {
           labels: {
             usePointStyle: true,
             color: css("--ink"),
-            boxWidth: 8,
-            padding: 12,
+            boxWidth: 9,
+            boxHeight: 7,
+            padding: 14,
             font: { size: isNarrow() ? 11 : 12 },
             filter: (item, data) => !data.datasets[item.datasetIndex].ceiling,
           },

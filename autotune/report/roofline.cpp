@@ -87,14 +87,27 @@ json point(const ProblemFacts& facts) {
   return {{"x", rounded(x)}, {"y", rounded(y)}, {"text", text}, {"source", store::to_text(row.source)}};
 }
 
+/// A series' name: the weights, their scheme where several are drawn, and where the job has them from.
+std::string series_name(const ProblemFacts& facts, bool one_scheme) {
+  std::string name = one_scheme ? "" : facts.problem.scheme + " ";
+  name += facts.problem.layout_group;
+  if (!facts.label.empty()) name += " (" + shorten(facts.label, 40) + ")";
+  return name;
+}
+
 json make_plot(const GpuFacts& gpu, const std::vector<Ceiling>& ceilings) {
   Range x, y;
   json series = json::array();
+  std::set<std::string> schemes;
+  for (const ProblemFacts& facts : gpu.problems) schemes.insert(facts.problem.scheme);
   std::string group;
   for (const ProblemFacts& facts : gpu.problems) {
     if (!drawable(facts)) continue;
-    std::string key = facts.problem.scheme + "  " + facts.problem.layout_group;
-    if (series.empty() || key != group) series.push_back({{"label", group = key}, {"points", json::array()}});
+    std::string key = facts.problem.scheme + " " + facts.problem.layout_group;
+    if (series.empty() || key != group) {
+      series.push_back({{"label", series_name(facts, schemes.size() == 1)}, {"points", json::array()}});
+      group = key;
+    }
     series.back()["points"].push_back(point(facts));
     x.include(ops_per_byte(facts.problem));
     y.include(tops(facts));

@@ -86,7 +86,7 @@ void add_summary(const Facts& facts, Document& document) {
                           {"candidates", true, "problem × variant, ablations not counted"},
                           {"ok", true, "candidates that compiled and verified"},
                           {"speed of light", true, "geometric mean over the chosen kernels; least – most, of how many"},
-                          {"gain over QServe", true,
+                          {"gain over QServe's point", true,
                            "time of QServe's table point / time of the chosen kernel, both tuned here: geometric mean; "
                            "least – most, of how many"}}};
   for (const GpuFacts& gpu : facts.gpus) table.rows.push_back(gpu_row(gpu));

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <vector>
 
 namespace qoq::report {
@@ -34,7 +36,7 @@ std::string ratio_text(double ratio) { return fmt::format("{:.2f}×", ratio); }
 std::string count_text(int64_t count) {
   std::string digits = fmt::format("{}", count);
   for (auto place = static_cast<ptrdiff_t>(digits.size()) - 3; place > (count < 0 ? 1 : 0); place -= 3) {
-    digits.insert(static_cast<size_t>(place), ",");
+    digits.insert(static_cast<size_t>(place), 1, ',');
   }
   return digits;
 }
@@ -47,6 +49,11 @@ std::string rate_text(double value, std::string_view unit) {
   if (unit == "GB/s" && value >= 1000) return fmt::format("{:.3g} TB/s", value / 1000);
   if (value >= 1000) return fmt::format("{:.0f} {}", value, unit);
   return fmt::format("{:.3g} {}", value, unit);
+}
+
+std::string moment_text(std::string_view utc) {
+  if (utc.size() < 16 || utc[10] != 'T' || !utc.ends_with('Z')) return std::string(utc);
+  return fmt::format("{} {} UTC", utc.substr(0, 10), utc.substr(11, 5));
 }
 
 std::string without_numbers(std::string_view text) {
@@ -75,7 +82,7 @@ std::string natural_key(std::string_view text) {
     }
     size_t end = i;
     while (end < text.size() && is_digit(text[end])) ++end;
-    key += fmt::format("{:0>20}", text.substr(i, end - i));
+    fmt::format_to(std::back_inserter(key), "{:0>20}", text.substr(i, end - i));
     i = end;
   }
   return key;
@@ -98,7 +105,7 @@ std::string shorten(std::string_view text, size_t limit) {
   size_t end = text.rfind(' ', limit);
   if (end == std::string_view::npos || end < limit / 2) end = limit;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end)) + "…";
+  return fmt::format("{}…", text.substr(0, end));
 }
 
 }  // namespace qoq::report

@@ -14,6 +14,9 @@ std::string plural(int64_t count, std::string_view noun);  ///< "1 row", "2 rows
 /// A rate given in 10^12 a second or in GB/s, with three digits.
 std::string rate_text(double value, std::string_view unit);
 
+/// "2026-11-23T09:35:52.211Z" → "2026-11-23 09:35 UTC"; other texts stay as they are.
+std::string moment_text(std::string_view utc);
+
 /// Every number becomes "#": texts that differ in numbers only become equal.
 std::string without_numbers(std::string_view text);
 

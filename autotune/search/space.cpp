@@ -13,8 +13,8 @@ Space::Space(std::vector<Parameter> parameters, Predicate admits)
   for (const Parameter& parameter : parameters_) {
     if (parameter.values.empty()) bad_input("the parameter {} has no value", parameter.name);
     if (!names.insert(parameter.name).second) bad_input("two parameters are called {}", parameter.name);
-    if (__builtin_mul_overflow(combinations_, parameter.values.size(), &combinations_) ||
-        combinations_ > uint64_t{1} << 62) {
+    if (__builtin_mul_overflow(combinations_, parameter.values.size(), &combinations_) || combinations_ > uint64_t{1}
+                                                                                                              << 62) {
       bad_input("the space has more than 2^62 combinations at the parameter {}", parameter.name);
     }
   }

@@ -20,7 +20,7 @@ enum class How {
 };
 std::string_view to_text(How how);
 
-/// One row of the store that a choice rests on. A sum of nothing else: its time was measured or predicted, never
+/// One row of the store that a choice rests on. Its time was measured or predicted, never
 /// emulated.
 struct Evidence {
   std::string problem;
@@ -28,8 +28,9 @@ struct Evidence {
   std::string layout;
   double time_us = 0;
   store::Source source = store::Source::None;
-  std::string environment;  ///< "sim:h200, predicted by …" or "cuda:0, NVIDIA H200, driver …, weights-cold, eager"
-  std::string verified_on;  ///< "emulator: gemm … m=40 …"
+  std::string environment;     ///< "sim:h200 (NVIDIA H200), weights-cold, eager, predicted by …"
+  std::string verified_on;     ///< "emulator", "cuda"
+  std::string verify_problem;  ///< what it was verified on
 };
 
 struct Choice {
@@ -54,10 +55,11 @@ struct LayoutCost {
 /// Problems that read the same weights, so that one layout must be deployed for them.
 struct Group {
   std::string op, scheme, layout_group;
-  std::string layout;                 ///< the chosen one; empty when no problem has a usable row
+  std::string layout;                          ///< the chosen one; empty when no problem has a usable row
+  store::Source source = store::Source::None;  ///< of every time in this group
   double chosen_us = 0;               ///< Σ weight · best time within the layout, over the problems it serves
   double free_us = 0;                 ///< the same with the best layout for each problem
-  std::vector<LayoutCost> layouts;    ///< every layout with a usable row, cheapest first
+  std::vector<LayoutCost> layouts;    ///< every usable one: the chosen, then by problems served, then by cost
   std::vector<std::string> unserved;  ///< problems that the layout has no usable row for; in no sum
   std::string note;
   double ratio() const { return free_us > 0 ? chosen_us / free_us : 1; }

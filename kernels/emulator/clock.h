@@ -1,6 +1,7 @@
 // Vector clocks: what a thread knows to have happened before it. Dense for its own CTA, and because meetings across
 // CTAs are rare, shared snapshots of the others.
 #pragma once
+#include <algorithm>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
@@ -46,7 +47,7 @@ class ThreadClock {
     return {group, agent_ | half_, kind, Operation::CopyAsync};
   }
   /// Copy groups up to this number have landed.
-  void see_copies(uint32_t group) { copies_seen_ = group; }
+  void see_copies(uint32_t group) { copies_seen_ = std::max(copies_seen_, group); }
 
   /// All of `clocks` (of one CTA) learn what each of them knows; accesses behind this are new epochs.
   static void meet(ThreadClock* const* clocks, size_t count);

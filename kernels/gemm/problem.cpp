@@ -41,7 +41,7 @@ std::string_view name(Scheme scheme) {
 
 std::string_view name(Output output) {
   switch (output) {
-    case Output::F16: return "f16";
+    case Output::F16: return "fp16";
     case Output::BF16: return "bf16";
     case Output::I32: return "i32";
   }
@@ -67,7 +67,7 @@ GemmProblem GemmProblem::parse(const Problem& problem) {
   p.k = size_in_range(problem, "k", largest_k);
   if (const std::string_view out = problem.field("out"); !out.empty()) {
     const auto output = std::find_if(outputs.begin(), outputs.end(), [&](Output o) { return name(o) == out; });
-    if (output == outputs.end()) bad_input("\"{}\": out={} is unknown; f16, bf16 or i32", problem.text(), out);
+    if (output == outputs.end()) bad_input("\"{}\": out={} is unknown; fp16, bf16 or i32", problem.text(), out);
     p.output = *output;
   }
   if (const std::string_view bias = problem.field("bias"); !bias.empty()) {

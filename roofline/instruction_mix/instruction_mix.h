@@ -70,7 +70,7 @@ struct EntryCode {
   Mix mix;                          ///< of the whole kernel
   std::vector<Loop> loops;          ///< by begin, outer before inner
   std::optional<size_t> main_loop;  ///< index of the loop that holds the most MMAs (the smallest of those)
-  int unresolved_branches = 0;      ///< backward branches whose target could not be decoded
+  int unresolved_branches = 0;      ///< branches whose target could not be decoded: loops may be missing
 
   const Loop* main() const { return main_loop ? &loops[*main_loop] : nullptr; }
   int unknown() const { return mix[Pipe::Unknown]; }
@@ -80,15 +80,20 @@ struct EntryCode {
 /// cubin, are cut short, or point outside themselves.
 std::vector<EntryCode> read_cubin(std::span<const std::byte> cubin);
 
-/// An instruction as the table of this architecture knows it.
-Instruction decode(int architecture, uint64_t low, uint64_t high);
+/// An instruction, from the first 8 of its 16 bytes, as the table of this architecture knows it.
+Instruction decode(int architecture, uint64_t low);
 
-/// Main-loop instructions of a mix per weight, from the weights that one MMA consumes
-/// (m16n8k32 with weights on the n side: 8 · 32 per MMA, shared by the MMAs of a warp's m tiles: the caller knows).
-/// Nothing when the loop has no MMA.
+/// What one weight costs in a loop: instructions of a thread per weight that the thread's warp dequantises
+/// (32 · warp instructions / weights).
 struct PerWeight {
-  double alu = 0, fma = 0, cuda_core = 0, issued = 0;  ///< thread-level instructions per weight
+  double alu = 0;        ///< Pipe::Alu
+  double fma = 0;        ///< Pipe::Fma + FmaHeavy + Fp16
+  double cuda_core = 0;  ///< Mix::cuda_core()
+  double issued = 0;     ///< Mix::issued()
 };
+/// `weights_per_mma`: distinct weights that a warp dequantises per MMA it issues. For m16n8k32 with weights on the n
+/// side that is 8 · 32 / (m tiles of the warp), because each fragment feeds one MMA per m tile. Nothing when the loop
+/// has no MMA.
 std::optional<PerWeight> per_weight(const Loop& loop, double weights_per_mma);
 
 /// A few lines for people: registers, loops, the main loop by pipe and by name.

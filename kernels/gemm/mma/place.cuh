@@ -1,6 +1,6 @@
 // Which part of the problem a CTA, and in it a warp, works on.
 #pragma once
-#include "kernels/gemm/mma/config.h"
+#include "kernels/gemm/mma/config.cuh"
 #include "kernels/prim/prim.cuh"
 
 namespace qoq::gemm {

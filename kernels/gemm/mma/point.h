@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "kernels/family.h"
-#include "kernels/gemm/mma/config.h"
+#include "kernels/gemm/mma/config.cuh"
 #include "kernels/gemm/problem.h"
 
 namespace qoq::gemm {

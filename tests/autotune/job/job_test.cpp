@@ -63,21 +63,23 @@ std::vector<std::string> texts(const Job& job) {
 
 TEST_F(JobTest, ExpandsAModelIntoWeightedProblems) {
   const Job job = load("name: j\nmodels: [small]\nm: {16: 2, 64: 1}\nschemes: [w4a8-g128]\n");
-  EXPECT_EQ(texts(job), (std::vector<std::string>{
-                            "gemm w4a8-g128 m=16 n=768 k=512 × 6", "gemm w4a8-g128 m=16 n=512 k=512 × 6",
-                            "gemm w4a8-g128 m=16 n=3072 k=512 × 6", "gemm w4a8-g128 m=16 n=512 k=1536 × 6",
-                            "gemm w4a8-g128 m=64 n=768 k=512 × 3", "gemm w4a8-g128 m=64 n=512 k=512 × 3",
-                            "gemm w4a8-g128 m=64 n=3072 k=512 × 3", "gemm w4a8-g128 m=64 n=512 k=1536 × 3"}));
+  EXPECT_EQ(texts(job),
+            (std::vector<std::string>{"gemm w4a8-g128 m=16 n=768 k=512 × 6", "gemm w4a8-g128 m=16 n=512 k=512 × 6",
+                                      "gemm w4a8-g128 m=16 n=3072 k=512 × 6", "gemm w4a8-g128 m=16 n=512 k=1536 × 6",
+                                      "gemm w4a8-g128 m=64 n=768 k=512 × 3", "gemm w4a8-g128 m=64 n=512 k=512 × 3",
+                                      "gemm w4a8-g128 m=64 n=3072 k=512 × 3", "gemm w4a8-g128 m=64 n=512 k=1536 × 3"}));
   EXPECT_EQ(job.work[0].origins, (std::vector<std::string>{"Small qkv tp=1"}));
   EXPECT_TRUE(job.targets.empty());
   EXPECT_EQ(job.search.strategy, "exhaustive");
 }
 
 TEST_F(JobTest, MergesEqualShapes) {
-  write("models/twin.yaml", "name: Twin\nhidden: 512\nintermediate: 2048\nlayers: 5\nq_heads: 8\nkv_heads: 8\n"
-                            "head_dim: 64\nvocab: 1000\n");
-  const Job job = load("name: j\nmodels: [small, twin]\nlayers: [o]\nm: [32]\nschemes: [w4a8-g128]\n"
-                       "problems:\n  - {problem: gemm w4a8-g128 m=32 n=512 k=512, weight: 0.5}\n");
+  write("models/twin.yaml",
+        "name: Twin\nhidden: 512\nintermediate: 2048\nlayers: 5\nq_heads: 8\nkv_heads: 8\n"
+        "head_dim: 64\nvocab: 1000\n");
+  const Job job = load(
+      "name: j\nmodels: [small, twin]\nlayers: [o]\nm: [32]\nschemes: [w4a8-g128]\n"
+      "problems:\n  - {problem: gemm w4a8-g128 m=32 n=512 k=512, weight: 0.5}\n");
   ASSERT_EQ(job.work.size(), 1u);
   EXPECT_EQ(job.work[0].weight, 3 + 5 + 0.5);
   EXPECT_EQ(job.work[0].origins, (std::vector<std::string>{"Small o tp=1", "Twin o tp=1", "job"}));
@@ -100,8 +102,9 @@ TEST_F(JobTest, RefusesShardsThatSplitAGroupAndGoesOn) {
 }
 
 TEST_F(JobTest, AFamilysSentenceIsARefusal) {
-  write("models/odd.yaml", "name: Odd\nhidden: 48\nintermediate: 64\nlayers: 1\nq_heads: 3\nkv_heads: 3\n"
-                           "head_dim: 16\nvocab: 100\n");
+  write("models/odd.yaml",
+        "name: Odd\nhidden: 48\nintermediate: 64\nlayers: 1\nq_heads: 3\nkv_heads: 3\n"
+        "head_dim: 16\nvocab: 100\n");
   const Job job = load("name: j\nmodels: [odd]\nm: [1, 2]\nschemes: [w8a8]\n");
   ASSERT_EQ(job.refusals.size(), 3u);  // qkv 144, o 48, down 48; gate_up's 128 is taken
   EXPECT_EQ(job.refusals[0].reason, "n=144 is not a multiple of 32");
@@ -109,8 +112,9 @@ TEST_F(JobTest, AFamilysSentenceIsARefusal) {
 }
 
 TEST_F(JobTest, SchemesMayHaveTheirOwnTokensLayersAndOutput) {
-  const Job job = load("name: j\nmodels: [small]\nm: [1]\nlayers: [qkv]\nbias: true\nschemes:\n  - w4a8-g128\n"
-                       "  - {scheme: w8a8, m: [8], layers: [down], output: bf16}\n");
+  const Job job = load(
+      "name: j\nmodels: [small]\nm: [1]\nlayers: [qkv]\nbias: true\nschemes:\n  - w4a8-g128\n"
+      "  - {scheme: w8a8, m: [8], layers: [down], output: bf16}\n");
   EXPECT_EQ(texts(job), (std::vector<std::string>{"gemm w4a8-g128 m=1 n=768 k=512 bias=1 × 3",
                                                   "gemm w8a8 m=8 n=512 k=1536 out=bf16 bias=1 × 3"}));
 }
@@ -141,8 +145,9 @@ TEST_F(JobTest, RestrictsSpacesInlineAndByName) {
 }
 
 TEST_F(JobTest, ReadsTargetsAndSearch) {
-  const Job job = load("name: j\nproblems: [gemm w8a8 m=1 n=32 k=32]\ntargets: [sim:h200, 'cuda:1']\n"
-                       "search: {strategy: random, budget: 7, minutes: 0.5, seed: 9}\n");
+  const Job job = load(
+      "name: j\nproblems: [gemm w8a8 m=1 n=32 k=32]\ntargets: [sim:h200, 'cuda:1']\n"
+      "search: {strategy: random, budget: 7, minutes: 0.5, seed: 9}\n");
   EXPECT_EQ(job.targets, (std::vector<std::string>{"sim:h200", "cuda:1"}));
   EXPECT_EQ(job.search.strategy, "random");
   EXPECT_EQ(job.search.budget, 7);
@@ -181,8 +186,7 @@ TEST_F(JobTest, EveryFaultNamesItsPlaceAndWhatWouldBeRight) {
       {good + "search: {strategy: randon}\n",
        "job.yaml:5:20: search.strategy: \"randon\" is not known (did you mean \"random\"?)"},
       {good + "search:\n", "job.yaml:5:1: search: expected a mapping, found nothing"},
-      {good + "spaces: {gemm/mma: x}\n",
-       "job.yaml:5:10: spaces: \"gemm/mma\" is not known (known: gemm/toy)"},
+      {good + "spaces: {gemm/mma: x}\n", "job.yaml:5:10: spaces: \"gemm/mma\" is not known (known: gemm/toy)"},
       {good + "problems: [gemm w4a4 m=1 n=32 k=32]\n",
        "job.yaml:5:12: problems: no family of kernels solves \"gemm w4a4\""},
       {good + "problems: [gemm w8a8 m=1 n=33 k=32]\n", "job.yaml:5:12: problems: n=33 is not a multiple of 32"},
@@ -270,10 +274,10 @@ TEST(Models, ShardsSplitHeadsWidthAndReplicateKvHeads) {
   model.q_heads = 12;
   EXPECT_EQ(std::get<Refusal>(shard(model, "qkv", 8, 0)).reason, "12 query heads do not split over tp=8");
   model.q_heads = 24, model.kv_heads = 3;
-  EXPECT_EQ(std::get<Refusal>(shard(model, "o", 4, 0)).reason,
-            "3 KV heads neither split over nor replicate on tp=4");
+  EXPECT_EQ(std::get<Refusal>(shard(model, "o", 4, 0)).reason, "3 KV heads neither split over nor replicate on tp=4");
   model.intermediate = 1001;
-  EXPECT_EQ(std::get<Refusal>(shard(model, "gate_up", 2, 0)).reason, "the intermediate width 1001 does not split over tp=2");
+  EXPECT_EQ(std::get<Refusal>(shard(model, "gate_up", 2, 0)).reason,
+            "the intermediate width 1001 does not split over tp=2");
 }
 
 TEST(Schemes, GroupComesFromTheName) {

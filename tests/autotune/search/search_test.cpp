@@ -36,8 +36,9 @@ std::vector<Point> ask_all(const Settings& settings, Space space) {
 
 TEST(SpaceTest, CountsInOrderAndFilters) {
   const Space all({range("a", 2), {"b", "", {30, 10}, {}}});
-  EXPECT_EQ(enumerate(all), (std::vector<Point>{
-                                {{"a", 0}, {"b", 30}}, {{"a", 0}, {"b", 10}}, {{"a", 1}, {"b", 30}}, {{"a", 1}, {"b", 10}}}));
+  EXPECT_EQ(
+      enumerate(all),
+      (std::vector<Point>{{{"a", 0}, {"b", 30}}, {{"a", 0}, {"b", 10}}, {{"a", 1}, {"b", 30}}, {{"a", 1}, {"b", 10}}}));
   const Space odd(three(), [](const Point& p) { return (p.at("a") + p.at("b") + p.at("c")) % 2 == 1; });
   EXPECT_EQ(odd.combinations(), 7u * 5 * 11);
   EXPECT_EQ(enumerate(odd).size(), 192u);  // (385 − 1) / 2
@@ -52,9 +53,7 @@ TEST(SpaceTest, RefusesWhatIsNoSpace) {
   EXPECT_THROW(Space{huge}, Error);  // 2^66
 }
 
-TEST(StrategyTest, ExhaustiveIsTheSpaceInOrder) {
-  EXPECT_EQ(ask_all({}, Space(three())), enumerate(Space(three())));
-}
+TEST(StrategyTest, ExhaustiveIsTheSpaceInOrder) { EXPECT_EQ(ask_all({}, Space(three())), enumerate(Space(three()))); }
 
 TEST(StrategyTest, RandomAsksEveryPointOnce) {
   std::random_device device;

@@ -51,5 +51,3 @@ BENCHMARK(read_10000_candidates)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
 }  // namespace qoq::store
-
-BENCHMARK_MAIN();

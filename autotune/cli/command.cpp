@@ -1,0 +1,45 @@
+#include "autotune/cli/command.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "kernels/base/error.h"
+
+namespace qoq::cli {
+
+namespace po = boost::program_options;
+
+bool wants_json(const Options& options) {
+  const std::string format = options["format"].as<std::string>();
+  if (format != "json" && format != "text") bad_input("--format {} is unknown; text or json", format);
+  return format == "json";
+}
+
+void declare_format(po::options_description& options) {
+  options.add_options()("format", po::value<std::string>()->default_value("text")->value_name("text|json"), "how to print");
+}
+
+std::string cache_folder(const Options& options) {
+  if (options.count("cache") != 0) return options["cache"].as<std::string>();
+  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base != '\0') return std::string(base) + "/qoqtune";
+  const char* home = std::getenv("HOME");
+  return std::string(home != nullptr ? home : ".") + "/.cache/qoqtune";
+}
+
+void declare_cache(po::options_description& options) {
+  options.add_options()("cache", po::value<std::string>()->value_name("DIR"),
+                        "where compiled kernels are kept (default: $XDG_CACHE_HOME/qoqtune or ~/.cache/qoqtune)");
+}
+
+int job_count(const Options& options) {
+  const int jobs = options.count("jobs") != 0 ? options["jobs"].as<int>() : static_cast<int>(std::thread::hardware_concurrency());
+  if (options.count("jobs") != 0 && (jobs < 1 || jobs > 1024)) bad_input("--jobs {} is out of range, 1 to 1024", jobs);
+  return std::max(1, jobs);
+}
+
+void declare_jobs(po::options_description& options) {
+  options.add_options()("jobs,j", po::value<int>()->value_name("N"), "compilers and proofs at once (default: one a processor)");
+}
+
+}  // namespace qoq::cli

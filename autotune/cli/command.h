@@ -1,0 +1,40 @@
+#pragma once
+#include <boost/program_options.hpp>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qoq::cli {
+
+/// What a command was called with.
+using Options = boost::program_options::variables_map;
+
+/// One command of the program: what it is for, what it takes, what it does. `run` returns the exit code: 0 done, 1 the
+/// work failed, 2 bad usage or input, 3 a regression was found, 4 unclear.
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view arguments;  ///< positional ones, for the usage line: "JOB.yaml"
+  void (*declare)(boost::program_options::options_description& options,
+                  boost::program_options::positional_options_description& positional);
+  int (*run)(const Options& options);
+};
+
+/// Every command, in the order of the help. A new one is a file in this folder and a line in main.cpp.
+extern const Command gpus_command, tune_command, verify_command, inspect_command, report_command, select_command;
+
+/// "--format json|text", checked.
+bool wants_json(const Options& options);
+void declare_format(boost::program_options::options_description& options);
+
+/// The folder of compiled kernels: --cache, else $XDG_CACHE_HOME/qoqtune, else ~/.cache/qoqtune.
+std::string cache_folder(const Options& options);
+void declare_cache(boost::program_options::options_description& options);
+
+/// --jobs, else the number of processors.
+int job_count(const Options& options);
+void declare_jobs(boost::program_options::options_description& options);
+
+}  // namespace qoq::cli

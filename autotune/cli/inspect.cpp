@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "autotune/cli/command.h"
+#include "autotune/compile/nvrtc_compiler.h"
+#include "autotune/tune/target.h"
+#include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "kernels/families.h"
+#include "roofline/instruction_mix/instruction_mix.h"
+#include "roofline/model/model.h"
+
+namespace qoq::cli {
+
+namespace {
+
+namespace po = boost::program_options;
+
+void declare(po::options_description& options, po::positional_options_description& positional) {
+  positional.add("variant", 1);
+  options.add_options()("variant", po::value<std::string>()->value_name("ID"), "a variant's id, as reports and databases write it")(
+      "gpu", po::value<std::string>()->default_value("sim:h200")->value_name("GPU"), "whose architecture to compile for")(
+      "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"),
+      "the sizes it is planned for; scheme and output come from the id");
+  declare_cache(options);
+  declare_format(options);
+}
+
+int run(const Options& options) {
+  if (options.count("variant") == 0) bad_input("inspect needs a variant's id");
+  const std::string id = options["variant"].as<std::string>();
+  const auto [family, point, problem] = find_variant(id, Problem::parse(options["problem"].as<std::string>()));
+  const tune::Target target = tune::resolve_targets({options["gpu"].as<std::string>()}).front();
+  if (const auto why = family->unsupported(point, problem, target.device)) bad_input("{}: {}", id, *why);
+
+  const compile::Nvrtc nvrtc = compile::Nvrtc::open();
+  if (!nvrtc) fail("inspect compiles the kernel: {}", nvrtc.reason);
+  compile::NvrtcCompiler compiler(nvrtc, target.device.architecture(), cache_folder(options), 1);
+  const Source source = family->source(point, problem);
+  const compile::Build build = compiler.build(std::span(&source, 1), {}, {}).front();
+  if (!build.ok) fail("{} does not compile for {}:\n{}", id, target.device.architecture(), build.log);
+
+  const std::string cubin = read_file(build.object);
+  const Plan plan = family->plan(point, problem, target.device);
+  nlohmann::ordered_json json{{"variant", id}, {"architecture", target.device.architecture()}, {"problem", problem.text()}, {"launches", nlohmann::json::array()}};
+  for (const Launch& launch : plan.launches) {
+    for (const roofline::EntryCode& code : roofline::read_cubin(std::as_bytes(std::span(cubin)))) {
+      if (code.name != launch.entry) continue;
+      const compile::EntryResources resources = build.entries.at(launch.entry);
+      const roofline::Occupancy occupancy = roofline::occupancy(target.device, code, launch);
+      const int64_t spills = resources.spill_store_bytes + resources.spill_load_bytes;
+      if (wants_json(options)) {
+        nlohmann::ordered_json mix;
+        if (const auto* loop = code.main()) mix = loop->mix.names;
+        json["launches"].push_back({{"entry", launch.entry}, {"ctas", launch.grid.count()}, {"threads", launch.block.count()},
+                                    {"shared_bytes", launch.shared_bytes}, {"registers", resources.registers}, {"spill_bytes", spills},
+                                    {"ctas_per_sm", occupancy.blocks_per_sm}, {"occupancy_limiter", occupancy.limiter}, {"main_loop", mix}});
+      } else {
+        fmt::print("{} on {} ({})\n  {} CTAs × {} threads, {} B shared memory, {} registers, {} B spilled, {} CTAs an SM (limited by {})\n{}", id,
+                   target.device.name, target.device.architecture(), launch.grid.count(), launch.block.count(), launch.shared_bytes,
+                   resources.registers, spills, occupancy.blocks_per_sm, occupancy.limiter, roofline::describe(code));
+      }
+    }
+  }
+  if (wants_json(options)) fmt::print("{}\n", json.dump(2));
+  return 0;
+}
+
+}  // namespace
+
+const Command inspect_command{"inspect", "registers, shared memory, occupancy and instruction mix of a variant", "VARIANT", declare, run};
+
+}  // namespace qoq::cli

@@ -1,0 +1,57 @@
+#include "autotune/cli/reading.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "autotune/tune/target.h"
+#include "kernels/base/error.h"
+#include "kernels/families.h"
+
+namespace qoq::cli {
+
+std::vector<select::Selection> selections(const store::Store& store, const std::string& gpu) {
+  std::set<int64_t> latest;
+  std::string known;
+  for (const auto& row : store.environments()) {
+    const auto last = store.latest_environment(row.environment.target);
+    if (gpu.empty() || row.environment.target == gpu) latest.insert(last->id);
+    if (known.find(row.environment.target) == std::string::npos) known += (known.empty() ? "" : ", ") + row.environment.target;
+  }
+  if (latest.empty() && !gpu.empty()) bad_input("{} has no rows of {}; it has: {}", store.path().string(), gpu, known.empty() ? "none" : known);
+  std::vector<select::Selection> result;
+  for (const int64_t environment : latest) {
+    for (const auto& job : store.jobs()) {
+      select::Selection selection = select::choose(store, environment, job.name);
+      bool tuned = false;
+      for (const auto& choice : selection.choices) tuned = tuned || choice.how != select::How::None;
+      if (tuned) result.push_back(std::move(selection));
+    }
+  }
+  return result;
+}
+
+select::FamilyRules family_rules(const std::string& target) {
+  std::optional<Device> device;
+  try {
+    device = tune::resolve_targets({target}).front().device;
+  } catch (const Error&) {
+    // The GPU that was tuned is not attached to this machine: then only sizes are checked, by canonical().
+  }
+  select::FamilyRules rules;
+  rules.unsupported = [device](const store::Candidate& row, const Problem& problem) -> std::optional<std::string> {
+    const Family& family = family_named(row.family);
+    const Point point = nlohmann::json::parse(row.point).get<Point>();
+    return device ? family.unsupported(point, problem, *device) : family.illegal(point, problem);
+  };
+  rules.published = [](const Problem& problem) -> std::optional<select::FamilyRules::Published> {
+    for (const Family* family : families_for(problem)) {
+      if (const auto point = family->published(problem)) {
+        return select::FamilyRules::Published{family->variant(*point, problem), std::string(family->name()), family->layout(*point, problem)};
+      }
+    }
+    return std::nullopt;
+  };
+  return rules;
+}
+
+}  // namespace qoq::cli

@@ -1,0 +1,130 @@
+#include "autotune/tune/tune.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "autotune/cli/command.h"
+#include "autotune/cli/workshop.h"
+#include "kernels/base/error.h"
+
+namespace qoq::cli {
+
+namespace {
+
+namespace po = boost::program_options;
+
+/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once.
+class Interrupt {
+ public:
+  explicit Interrupt(std::optional<double> minutes) {
+    signals_ = this;
+    std::signal(SIGINT, [](int) { signals_.load()->ask(); });
+    std::signal(SIGTERM, [](int) { signals_.load()->ask(); });
+    waiter_ = std::jthread([this, minutes](const std::stop_token& ended) {
+      const auto start = std::chrono::steady_clock::now();
+      while (!ended.stop_requested() && !asked_) {
+        if (minutes && std::chrono::steady_clock::now() - start > std::chrono::duration<double, std::ratio<60>>(*minutes)) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      }
+      if (!ended.stop_requested()) source_.request_stop();
+    });
+  }
+  ~Interrupt() {
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+  }
+  std::stop_token token() const { return source_.get_token(); }
+  bool by_user() const { return asked_; }
+
+ private:
+  void ask() {
+    if (asked_.exchange(true)) std::_Exit(130);
+  }
+
+  static inline std::atomic<Interrupt*> signals_;  // a handler has no other way to reach it
+  std::atomic<bool> asked_{false};
+  std::stop_source source_;
+  std::jthread waiter_;
+};
+
+void declare(po::options_description& options, po::positional_options_description& positional) {
+  positional.add("job", 1);
+  options.add_options()("job", po::value<std::string>()->value_name("JOB.yaml"), "what to tune: a file, or the name of a built-in job")(
+      "gpu", po::value<std::vector<std::string>>()->composing()->value_name("GPU"),
+      "auto, cuda:0, sim:h200 …; may be given several times (default: the job's)")(
+      "db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"), "the database; an earlier run of it goes on")(
+      "strategy", po::value<std::string>()->value_name("S"), "how the space is searched (default: the job's)")(
+      "budget", po::value<int64_t>()->value_name("N"), "most points a problem and GPU")(
+      "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")(
+      "seed", po::value<uint64_t>()->value_name("N"), "of the search and of the proofs' operands (default: the job's, and fresh operands)")(
+      "quiet,q", "no progress");
+  declare_jobs(options);
+  declare_cache(options);
+}
+
+search::Settings settings_of(const job::Job& job, const Options& options) {
+  search::Settings settings{job.search.strategy, job.search.budget, job.search.seed};
+  if (options.count("strategy") != 0) settings.strategy = options["strategy"].as<std::string>();
+  if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
+  if (options.count("seed") != 0) settings.seed = options["seed"].as<uint64_t>();
+  if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
+  return settings;
+}
+
+std::vector<std::string> strategy_names() {
+  std::vector<std::string> names;
+  for (const search::Entry& entry : search::strategies()) names.emplace_back(entry.name);
+  return names;
+}
+
+void print(const tune::Summary& summary, const std::string& database) {
+  uint64_t recorded = 0;
+  std::string outcomes;
+  for (const auto& [outcome, count] : summary.outcomes) {
+    recorded += count;
+    outcomes += fmt::format("{}{} {}", outcomes.empty() ? "" : ", ", count, store::to_text(outcome));
+  }
+  const double rate = summary.seconds > 0 ? static_cast<double>(recorded + summary.known) / summary.seconds : 0;
+  fmt::print("{} candidates in {:.1f} s ({:.0f}/s): {} recorded{}, {} known before; {} variants ok\n", recorded + summary.known, summary.seconds,
+             rate, recorded, outcomes.empty() ? "" : " (" + outcomes + ")", summary.known, summary.variants);
+  fmt::print("{}database: {}\n", summary.stopped ? "stopped early; the same command goes on from here\n" : "", database);
+}
+
+int run(const Options& options) {
+  if (options.count("job") == 0) bad_input("tune needs a job: qoqtune tune JOB.yaml");
+  const std::vector<std::string> strategies = strategy_names();
+  const job::Job job = job::load_job(options["job"].as<std::string>(), families(), strategies);
+  const search::Settings settings = settings_of(job, options);
+  std::optional<double> minutes = job.search.minutes;
+  if (options.count("minutes") != 0) minutes = options["minutes"].as<double>();
+  if (minutes && *minutes <= 0) bad_input("--minutes {} is out of range, more than 0", *minutes);
+
+  const auto targets = tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
+  const uint64_t proof_seed = options.count("seed") != 0 ? options["seed"].as<uint64_t>() : std::random_device{}();
+  const std::string database = options["db"].as<std::string>();
+  store::Store store = store::Store::open(database, store::Mode::ReadWrite);
+  auto workshops = make_workshops(targets, cache_folder(options), job_count(options), proof_seed);
+
+  for (const job::Refusal& refusal : job.refusals) fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
+  tune::Summary summary;
+  bool by_user = false;
+  {
+    tune::Progress progress(tune::expected_candidates(job, targets.size(), settings), options.count("quiet") != 0);
+    Interrupt interrupt(minutes);
+    summary = tune::tune(job, workshops, store, settings, progress, interrupt.token());
+    by_user = interrupt.by_user();
+  }
+  print(summary, database);
+  return by_user ? 130 : 0;
+}
+
+}  // namespace
+
+const Command tune_command{"tune", "tunes a job's problems on each GPU into a database", "JOB.yaml", declare, run};
+
+}  // namespace qoq::cli

@@ -1,0 +1,109 @@
+#include "autotune/tune/target.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/digest.h"
+#include "kernels/base/error.h"
+#include "roofline/model/model.h"
+
+namespace qoq::tune {
+
+namespace {
+
+/// The predictor's version: raise it when roofline/model changes what it says.
+constexpr int predictor_version = 1;
+
+std::string lower_alphanumeric(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return result;
+}
+
+/// The sheet whose id stands in the product's name ("NVIDIA H200" → h200), the longest such id.
+std::optional<roofline::Gpu> sheet_for(const Device& device) {
+  const std::string product = lower_alphanumeric(device.name);
+  std::optional<roofline::Gpu> best;
+  for (const auto& [id, gpu] : roofline::embedded_gpus()) {
+    const bool named = product.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
+    if (named && gpu.device.compute_capability == device.compute_capability && (!best || id.size() > best->id.size())) best = gpu;
+  }
+  return best;
+}
+
+Target simulated_target(const std::string& name) {
+  const auto sheets = roofline::embedded_gpus();
+  const auto found = sheets.find(name.substr(4));
+  if (found == sheets.end()) {
+    std::string known;
+    for (const auto& [id, gpu] : sheets) known += (known.empty() ? "sim:" : ", sim:") + id;
+    bad_input("no GPU sheet is called \"{}\"; there are: {}", name, known);
+  }
+  return {name, found->second.device, found->second, std::nullopt};
+}
+
+Target attached_target(const std::string& name, const runtime::AttachedGpus& attached) {
+  int index = -1;
+  std::from_chars(name.data() + 5, name.data() + name.size(), index);
+  for (const auto& gpu : attached.gpus) {
+    if (gpu.index == index) return {name, gpu.device, sheet_for(gpu.device), gpu};
+  }
+  bad_input("{} is not here: {}", name, attached.gpus.empty() ? attached.reason : fmt::format("{} GPUs are attached", attached.gpus.size()));
+}
+
+}  // namespace
+
+std::vector<Target> resolve_targets(const std::vector<std::string>& names) {
+  std::vector<Target> targets;
+  const bool automatic = names.empty() || (names.size() == 1 && names[0] == "auto");
+  const bool wants_attached = automatic || std::any_of(names.begin(), names.end(), [](const auto& n) { return n.starts_with("cuda:"); });
+  const runtime::AttachedGpus attached = wants_attached ? runtime::list_attached_gpus() : runtime::AttachedGpus{};
+  if (automatic) {
+    if (attached.gpus.empty()) bad_input("no GPU to tune on ({}); name a simulated one, such as --gpu sim:h200", attached.reason);
+    for (const auto& gpu : attached.gpus) targets.push_back(attached_target(fmt::format("cuda:{}", gpu.index), attached));
+    return targets;
+  }
+  for (const std::string& name : names) {
+    if (name.starts_with("sim:")) targets.push_back(simulated_target(name));
+    else if (name.starts_with("cuda:")) targets.push_back(attached_target(name, attached));
+    else bad_input("\"{}\" is no target; write auto, cuda:0 or sim:h200", name);
+  }
+  return targets;
+}
+
+store::Environment environment_of(const Target& target, const std::string& compiler) {
+  store::Environment e;
+  e.target = target.name;
+  e.product = target.device.name;
+  e.architecture = target.device.architecture();
+  e.sm_count = target.device.sm_count;
+  e.compiler = compiler;
+  e.cache_mode = "weights-cold";
+  e.launch_mode = "eager";
+  if (target.attached) {
+    e.uuid = target.attached->uuid;
+    e.driver = std::to_string(target.attached->driver_version);
+  } else {
+    std::string sheet;
+    for (const auto& [key, rate] : target.sheet->rates()) sheet += fmt::format("{}={};", key, rate->value);
+    e.predictor = fmt::format("model {} sheet {}", predictor_version, digest(sheet).substr(0, 12));
+  }
+  return e;
+}
+
+store::GpuRow gpu_row(const Target& target) {
+  nlohmann::json list = nlohmann::json::array();
+  if (target.sheet) {
+    for (const roofline::Ceiling& ceiling : roofline::ceilings(*target.sheet)) {
+      const char* kinds[] = {"memory", "tensor", "cuda_core"};
+      list.push_back({{"name", ceiling.name}, {"kind", kinds[static_cast<int>(ceiling.kind)]}, {"value", ceiling.value}, {"source", ceiling.source}});
+    }
+  }
+  return {target.device.name, nlohmann::json{{"ceilings", list}}.dump()};
+}
+
+}  // namespace qoq::tune

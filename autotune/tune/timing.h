@@ -1,0 +1,37 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autotune/compile/compiler.h"
+#include "autotune/measure/timer.h"
+#include "autotune/store/rows.h"
+#include "autotune/tune/target.h"
+#include "kernels/family.h"
+
+namespace qoq::tune {
+
+/// A time and what it rests on.
+struct Timing {
+  store::Source source = store::Source::None;
+  double median_us = 0;
+  double relative_iqr = 0;
+  std::vector<double> samples_us;
+  std::string details = "{}";  ///< json: a prediction's parts and limiter, a sample's conditions
+  std::string failure;         ///< why there is no time; empty when there is
+};
+
+/// Gives a built, verified variant its time on one target: measured where there is a GPU, predicted elsewhere.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Timing time(const Family&, const Point&, const Problem&, const compile::Build&) = 0;
+};
+
+/// roofline::predict from the cubin, the launches and the traffic; one file read per cubin, then remembered.
+std::unique_ptr<Clock> make_predicting_clock(const Target& target);
+
+/// Measured by `timer`.
+std::unique_ptr<Clock> make_measuring_clock(std::unique_ptr<measure::Timer> timer);
+
+}  // namespace qoq::tune

@@ -1,0 +1,43 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autotune/verify/verifier.h"
+#include "kernels/runtime/cuda_device.h"
+
+namespace qoq::verify {
+
+struct CudaLimits {
+  double reference_ops = 4e9;  ///< the CPU reference checks problems up to this many operations (Work::ops) at full size
+  double timeout_s = 10;       ///< of one run
+};
+
+/// Runs cubins on an attached GPU: outputs poisoned, guard bands around every buffer, two runs.
+/// A problem beyond CudaLimits::reference_ops is checked at the family's reduced size instead; Verdict::problem says
+/// what was run. Use it from one thread, the one that made the device current.
+///
+/// A kernel that faults or hangs takes the GPU's context with it. It still gets its verdict; after that every call
+/// throws Fault::Work, and the program must be started again (it then skips what is already recorded).
+class CudaVerifier final : public Verifier {
+ public:
+  explicit CudaVerifier(runtime::CudaDevice device, CudaLimits limits = {});
+  ~CudaVerifier() override;
+  Verdict verify(const Family& family, const Point& point, const Problem& problem,
+                 const std::filesystem::path& object, uint64_t seed) override;
+
+ private:
+  struct Operands;  // on the GPU, guarded, kept for the next point that reads the same
+
+  Problem problem_to_run(const Family& family, const Point& point, const Problem& problem) const;
+  Operands& operands_for(const Family& family, const Point& point, const Problem& problem, uint64_t seed);
+
+  runtime::CudaDevice device_;
+  CudaLimits limits_;
+  runtime::Stream stream_;
+  std::unique_ptr<Operands> operands_;
+  std::string lost_;  ///< why the context is gone; empty while it lives
+};
+
+}  // namespace qoq::verify

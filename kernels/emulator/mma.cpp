@@ -1,0 +1,171 @@
+// Tensor-core products (PTX ISA, fragment layouts of mma.m16n8k32 and mma.m16n8k16). With g = lane / 4, t = lane % 4:
+//   a[h]: row g + 8·(h % 2), bytes 16·(h / 2) + 4·t … + 3 of the row (32 bytes: 32 int8 or 16 halves)
+//   b[h]: column g, bytes 16·h + 4·t … + 3 of the column
+//   d[e]: row g + 8·(e / 2), column 2·t + e % 2
+#include <cstring>
+
+#include "kernels/base/float16.h"
+#include "kernels/emulator/api.h"
+#include "kernels/emulator/meeting.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace qoq::emulator {
+
+namespace {
+
+constexpr u32 most_tiles = 32;  // rows or columns of a warp tile, in MMAs
+
+template <class T>
+struct Fragments {
+  T* d;
+  const u32* a;
+  const u32* b;
+};
+template <class T>
+using Lanes = std::array<Fragments<T>*, warp_size>;
+
+/// The operands spread out as 16-bit integers: a row of A is 16 pairs along k; B has its columns' pairs side by side,
+/// as pmaddwd wants them.
+struct Operands {
+  alignas(32) int16_t a[most_tiles][16][32];
+  alignas(32) int16_t b[most_tiles][16][8][2];  // [tile][pair along k][column][element of the pair]
+};
+
+template <bool Unsigned>
+void widen(u32 bytes, int16_t (&to)[4]) {
+  for (int e = 0; e < 4; ++e) {
+    const auto byte = static_cast<u8>(bytes >> (8 * e));
+    to[e] = Unsigned ? int16_t{byte} : int16_t{static_cast<i8>(byte)};
+  }
+}
+
+template <bool UnsignedA, bool UnsignedB>
+void spread(const Lanes<i32>& lanes, u32 rows, u32 columns, Operands& to) {
+  int16_t wide[4];
+  for (u32 lane = 0; lane < warp_size; ++lane) {
+    const u32 g = lane / 4;
+    const u32 t = lane % 4;
+    for (u32 i = 0; i < rows; ++i) {
+      for (u32 h = 0; h < 4; ++h) {
+        widen<UnsignedA>(lanes[lane]->a[i * 4 + h], wide);
+        std::memcpy(&to.a[i][g + 8 * (h % 2)][16 * (h / 2) + 4 * t], wide, sizeof wide);
+      }
+    }
+    for (u32 j = 0; j < columns; ++j) {
+      for (u32 h = 0; h < 2; ++h) {
+        widen<UnsignedB>(lanes[lane]->b[j * 2 + h], wide);
+        std::memcpy(to.b[j][8 * h + 2 * t][g], wide, 4);
+        std::memcpy(to.b[j][8 * h + 2 * t + 1][g], wide + 2, 4);
+      }
+    }
+  }
+}
+
+using Product = void (*)(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]);
+
+/// One row of A times one tile of B, modulo 2^32.
+void multiply_plain(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]) {
+  for (u32& sum : sums) sum = 0;
+  for (u32 k = 0; k < 16; ++k) {
+    for (u32 c = 0; c < 8; ++c) sums[c] += static_cast<u32>(a[2 * k] * b[k][c][0] + a[2 * k + 1] * b[k][c][1]);
+  }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void multiply_avx2(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]) {
+  __m256i even = _mm256_setzero_si256();
+  __m256i odd = _mm256_setzero_si256();
+  for (u32 k = 0; k < 16; k += 2) {
+    int pairs[2];
+    std::memcpy(pairs, &a[2 * k], sizeof pairs);
+    const auto* from = reinterpret_cast<const __m256i*>(b[k]);
+    even = _mm256_add_epi32(even, _mm256_madd_epi16(_mm256_set1_epi32(pairs[0]), _mm256_load_si256(from)));
+    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(_mm256_set1_epi32(pairs[1]), _mm256_load_si256(from + 1)));
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), _mm256_add_epi32(even, odd));
+}
+const Product multiply = __builtin_cpu_supports("avx2") ? multiply_avx2 : multiply_plain;
+#else
+const Product multiply = multiply_plain;
+#endif
+
+void multiply_tiles(const Lanes<i32>& lanes, u32 rows, u32 columns, const Operands& operands) {
+  u32 sums[8];
+  for (u32 i = 0; i < rows; ++i) {
+    for (u32 row = 0; row < 16; ++row) {
+      for (u32 j = 0; j < columns; ++j) {
+        multiply(operands.a[i][row], operands.b[j], sums);
+        for (u32 t = 0; t < 4; ++t) {
+          i32* d = lanes[row % 8 * 4 + t]->d + (i * columns + j) * 4 + row / 8 * 2;
+          d[0] = static_cast<i32>(static_cast<u32>(d[0]) + sums[2 * t]);
+          d[1] = static_cast<i32>(static_cast<u32>(d[1]) + sums[2 * t + 1]);
+        }
+      }
+    }
+  }
+}
+
+/// Products are exact; they and d are summed in double and rounded once (a GPU's sum is less exact).
+template <class ToFloat>
+void multiply_floats(const Lanes<float>& lanes, ToFloat&& to_float) {
+  double a[16][16];
+  double b[16][8];
+  for (u32 lane = 0; lane < warp_size; ++lane) {
+    const u32 g = lane / 4;
+    const u32 k = lane % 4 * 2;
+    for (u32 e = 0; e < 2; ++e) {
+      for (u32 h = 0; h < 4; ++h) {
+        a[g + 8 * (h % 2)][8 * (h / 2) + k + e] = to_float(static_cast<u16>(lanes[lane]->a[h] >> (16 * e)));
+      }
+      for (u32 h = 0; h < 2; ++h) b[8 * h + k + e][g] = to_float(static_cast<u16>(lanes[lane]->b[h] >> (16 * e)));
+    }
+  }
+  for (u32 row = 0; row < 16; ++row) {
+    double sums[8] = {};
+    for (u32 k = 0; k < 16; ++k) {
+      for (u32 c = 0; c < 8; ++c) sums[c] += a[row][k] * b[k][c];
+    }
+    for (u32 c = 0; c < 8; ++c) {
+      float& d = lanes[row % 8 * 4 + c / 2]->d[row / 8 * 2 + c % 2];
+      d = static_cast<float>(d + sums[c]);
+    }
+  }
+}
+
+template <class ToFloat>
+void mma_floats(float* d, const u32* a, const u32* b, u32 key, ToFloat&& to_float) {
+  Fragments<float> mine{d, a, b};
+  meet(Operation::Mma, key, mine, [&](auto& lanes) {
+    multiply_floats(lanes, to_float);
+    ++current->cta->launch.result.counters.mmas;
+  });
+}
+
+constexpr u32 half_key = 1;  // integer tiles have keys from 1 << 8 on
+constexpr u32 bfloat_key = 2;
+
+}  // namespace
+
+void mma_int8(i32* d, const u32* a, const u32* b, u32 rows, u32 columns, Signs signs) {
+  if (rows > most_tiles || columns > most_tiles) fault_operand(Operation::Mma, "a warp tile has at most 32 MMAs a side");
+  Fragments<i32> mine{d, a, b};
+  meet(Operation::Mma, rows << 16 | columns << 8 | static_cast<u32>(signs), mine, [&](auto& lanes) {
+    thread_local Operands operands;  // 48 KB: too much for a fiber's stack
+    switch (signs) {
+      case Signs::s8s8: spread<false, false>(lanes, rows, columns, operands); break;
+      case Signs::s8u8: spread<false, true>(lanes, rows, columns, operands); break;
+      case Signs::u8s8: spread<true, false>(lanes, rows, columns, operands); break;
+    }
+    multiply_tiles(lanes, rows, columns, operands);
+    current->cta->launch.result.counters.mmas += rows * columns;
+  });
+}
+
+void mma_half(float* d, const u32* a, const u32* b) { mma_floats(d, a, b, half_key, qoq::half_to_float); }
+
+void mma_bfloat(float* d, const u32* a, const u32* b) { mma_floats(d, a, b, bfloat_key, qoq::bfloat16_to_float); }
+
+}  // namespace qoq::emulator

@@ -1,0 +1,37 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "autotune/report/report.h"
+#include "autotune/store/store.h"
+
+namespace qoq::report {
+
+/// A database file in a temporary folder, removed at the end.
+class TemporaryStore {
+ public:
+  TemporaryStore();
+  ~TemporaryStore();
+  std::filesystem::path path() const { return folder_ / "tune.db"; }
+  std::filesystem::path folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// What a tuning run leaves behind, made up but plausible: simulated A100, L40S and H200, the four matrices of
+/// Llama-3-8B at six sizes, 22 variants each, of which some are illegal or failed. Deterministic.
+struct Sample {
+  std::vector<Chosen> chosen;
+  std::vector<LayoutChoice> layouts;
+};
+Sample fill_sample(store::Store& store);
+
+/// One environment and one problem, to which a test adds its own candidates.
+store::Environment sample_environment(const std::string& target);
+store::ProblemRow sample_problem(int m, int n, int k);
+/// An ok, predicted, verified candidate.
+store::Candidate sample_candidate(const std::string& problem, const std::string& variant, double median_us);
+
+}  // namespace qoq::report
