@@ -77,7 +77,9 @@ Nvrtc Nvrtc::open() {
 namespace {
 
 std::vector<std::string> options_for(const std::string& architecture) {
-  return {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false", "--expt-relaxed-constexpr", "--ptxas-options=-v"};
+  // Default device: the config's constexpr members, shared with the host, carry no execution space.
+  return {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false", "--device-as-default-execution-space",
+          "--ptxas-options=-v"};
 }
 
 /// One NVRTC program, destroyed at the end.
@@ -133,7 +135,9 @@ Compiled compile_one(const NvrtcApi& api, const Source& source, const std::vecto
   Compiled compiled{.build = {}, .object = object};
   compiled.build.log = program.log();
   if (result == NVRTC_ERROR_COMPILATION) return compiled;
-  api.check(result, "NVRTC");  // an option it does not know, no memory, no builtins: not the source's fault
+  if (result != NVRTC_SUCCESS) {  // an option it does not know, no memory, no builtins: not the source's fault
+    fail("NVRTC {} failed: {}: {}", api.library.path().string(), api.nvrtcGetErrorString(result), compiled.build.log);
+  }
 
   const std::string cubin = program.cubin();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;

@@ -44,9 +44,9 @@ std::string suggestion(std::string_view word, std::span<const std::string> known
   return fmt::format(" (known: {})", fmt::join(known, ", "));
 }
 
-Yaml::Yaml(std::string file, std::string name, YAML::Node node, YAML::Mark mark)
+Yaml::Yaml(std::string file, std::string name, const YAML::Node& node, const YAML::Mark& mark)
     : name_(std::move(name)),
-      node_(std::move(node)),
+      node_(node),
       at_{std::move(file), mark.is_null() ? 0 : mark.line + 1, mark.is_null() ? 0 : mark.column + 1} {}
 
 Yaml Yaml::parse(const std::string& file, const std::string& text) {

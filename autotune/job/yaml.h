@@ -49,8 +49,8 @@ class Yaml {
   [[noreturn]] void expected(std::string_view what) const;
 
  private:
-  Yaml(std::string file, std::string name, YAML::Node node, YAML::Mark mark);
-  Yaml child(const YAML::Node& node, std::string name) const { return Yaml(at_.file, name, node, node.Mark()); }
+  Yaml(std::string file, std::string name, const YAML::Node& node, const YAML::Mark& mark);
+  Yaml child(const YAML::Node& node, const std::string& name) const { return {at_.file, name, node, node.Mark()}; }
 
   std::string name_;
   YAML::Node node_;

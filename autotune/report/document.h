@@ -57,7 +57,7 @@ struct Fields {
 
 /// A plot. `plot` is what report.js draws with Chart.js:
 ///   {"x": {"label", "min", "max"}, "y": {…}, "lines": [{"label", "kind", "points": [[x, y], …]}],
-///    "series": [{"label", "points": [{"x", "y", "text": [line, …]}]}]}; both axes are logarithmic.
+///    "series": [{"label", "connected", "points": [{"x", "y", "text": [line, …]}]}]}; both axes are logarithmic.
 struct Figure {
   std::string id = {};
   std::string title = {};

@@ -6,7 +6,7 @@
 
 #include "autotune/report/report.h"
 #include "autotune/store/store.h"
-#include "roofline/model/model.h"
+#include "roofline/model/ceilings.h"
 
 namespace qoq::report {
 

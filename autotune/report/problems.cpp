@@ -96,7 +96,7 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
 }
 
 std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
-  std::vector<Cell> cells = {{.text = facts.problem.text, .style = Cell::Style::Code, .note = facts.label},
+  std::vector<Cell> cells = {{.text = facts.problem.text, .style = Cell::Style::Code, .note = shorten(facts.label, 90), .hover = facts.label},
                              variant_cell(facts)};
   if (facts.timed()) {
     const Candidate& row = *facts.chosen;

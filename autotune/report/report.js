@@ -32,10 +32,10 @@ function logAxis(axis) {
   };
 }
 
-/** Writes each ceiling's name along its line, where a reader looks for it. */
+/** Writes each ceiling's name along its line, below the points. */
 const ceilingLabels = {
   id: "ceilingLabels",
-  afterDatasetsDraw(chart) {
+  beforeDatasetsDraw(chart) {
     const { ctx, chartArea: area } = chart;
     ctx.save();
     ctx.font = `${isNarrow() ? 10 : 12}px ${Chart.defaults.font.family}`;
@@ -74,7 +74,7 @@ function datasets(plot) {
     return {
       label: series.label,
       data: series.points,
-      showLine: true,
+      showLine: series.connected,
       borderColor: color + "66",
       borderWidth: 1,
       backgroundColor: color,
@@ -106,7 +106,7 @@ function datasets(plot) {
 function wrapped(text) {
   const limit = isNarrow() ? 36 : 90;
   const lines = [""];
-  for (const part of text.split(/(?<=[. ])/)) {
+  for (const part of text.split(/(?<= |\.(?=[a-z]))/)) {
     if (lines[lines.length - 1].length + part.length > limit) lines.push("");
     lines[lines.length - 1] += part;
   }
@@ -121,7 +121,7 @@ function draw(id, plot) {
     options: {
       animation: false,
       maintainAspectRatio: false,
-      layout: { padding: { top: 6, right: 6 } },
+      layout: { padding: { top: 6, right: 18 } },
       scales: { x: logAxis(plot.x), y: logAxis(plot.y) },
       interaction: { mode: "nearest", intersect: true },
       plugins: {

@@ -34,7 +34,8 @@ std::vector<Ceiling> drawn_ceilings(const GpuFacts& gpu) {
   for (const Ceiling& ceiling : gpu.ceilings) {
     bool wanted = ceiling.kind == Ceiling::Kind::CudaCore;
     if (ceiling.kind == Ceiling::Kind::Memory) wanted = ceiling.name.starts_with("DRAM");
-    if (ceiling.kind == Ceiling::Kind::Tensor) wanted = arithmetics.contains(ceiling.name.substr(0, ceiling.name.find(' ')));
+    // "int8" and "int8, mma.sync" are both rates of int8.
+    if (ceiling.kind == Ceiling::Kind::Tensor) wanted = arithmetics.contains(ceiling.name.substr(0, ceiling.name.find(',')));
     if (wanted && ceiling.value > 0) drawn.push_back(ceiling);
   }
   return drawn;
@@ -78,8 +79,8 @@ json point(const ProblemFacts& facts) {
   const store::Candidate& row = *facts.chosen;
   double x = ops_per_byte(facts.problem), y = tops(facts);
   json text = {facts.label.empty() ? facts.problem.text : facts.problem.text + "  (" + facts.label + ")", row.variant,
-               fmt::format("{} µs {}, {:.4g} TOPS, {:.4g} ops/byte", time_text(*row.median_us),
-                           store::to_text(row.source), y, x)};
+               fmt::format("{} µs, {}", time_text(*row.median_us), store::to_text(row.source)),
+               fmt::format("{:.4g} TOPS at {:.4g} operations a byte", y, x)};
   if (row.speed_of_light_us > 0) {
     text.push_back(fmt::format("{} of the speed of light ({} µs)", percent_text(row.speed_of_light_us / *row.median_us),
                                time_text(row.speed_of_light_us)));
@@ -87,28 +88,38 @@ json point(const ProblemFacts& facts) {
   return {{"x", rounded(x)}, {"y", rounded(y)}, {"text", text}, {"source", store::to_text(row.source)}};
 }
 
-/// A series' name: the weights, their scheme where several are drawn, and where the job has them from.
-std::string series_name(const ProblemFacts& facts, bool one_scheme) {
-  std::string name = one_scheme ? "" : facts.problem.scheme + " ";
-  name += facts.problem.layout_group;
-  if (!facts.label.empty()) name += " (" + shorten(facts.label, 40) + ")";
-  return name;
+/// More series than this, and a legend no longer tells them apart.
+constexpr size_t kMostSeries = 8;
+
+/// One series for each weight matrix while there are few, one for each scheme otherwise.
+json make_series(const GpuFacts& gpu) {
+  std::set<std::string> schemes, matrices;
+  for (const ProblemFacts& facts : gpu.problems) {
+    schemes.insert(facts.problem.scheme);
+    matrices.insert(facts.problem.scheme + " " + facts.problem.layout_group);
+  }
+  bool by_matrix = matrices.size() <= kMostSeries;
+  json series = json::array();
+  std::string current;
+  for (const ProblemFacts& facts : gpu.problems) {
+    if (!drawable(facts)) continue;
+    const store::ProblemRow& problem = facts.problem;
+    std::string key = by_matrix ? problem.scheme + " " + problem.layout_group : problem.op + " " + problem.scheme;
+    if (series.empty() || key != current) {
+      std::string label = by_matrix && schemes.size() == 1 ? problem.layout_group : key;
+      if (by_matrix && !facts.label.empty()) label += fmt::format(" ({})", shorten(facts.label, 40));
+      series.push_back({{"label", label}, {"connected", by_matrix}, {"points", json::array()}});
+      current = key;
+    }
+    series.back()["points"].push_back(point(facts));
+  }
+  return series;
 }
 
 json make_plot(const GpuFacts& gpu, const std::vector<Ceiling>& ceilings) {
   Range x, y;
-  json series = json::array();
-  std::set<std::string> schemes;
-  for (const ProblemFacts& facts : gpu.problems) schemes.insert(facts.problem.scheme);
-  std::string group;
   for (const ProblemFacts& facts : gpu.problems) {
     if (!drawable(facts)) continue;
-    std::string key = facts.problem.scheme + " " + facts.problem.layout_group;
-    if (series.empty() || key != group) {
-      series.push_back({{"label", series_name(facts, schemes.size() == 1)}, {"points", json::array()}});
-      group = key;
-    }
-    series.back()["points"].push_back(point(facts));
     x.include(ops_per_byte(facts.problem));
     y.include(tops(facts));
   }
@@ -119,7 +130,7 @@ json make_plot(const GpuFacts& gpu, const std::vector<Ceiling>& ceilings) {
     y.include(ceiling.value);
     if (best_gbps > 0) x.include(ceiling.value / best_gbps * 1000);
   }
-  x = {x.least / 2, x.most * 4};
+  x = {x.least / 2, x.most * 6};  // room for the ceilings' names at the right
   y = {y.least / 2, y.most * 2};
   json lines = json::array();
   for (const Ceiling& ceiling : ceilings) {
@@ -128,7 +139,7 @@ json make_plot(const GpuFacts& gpu, const std::vector<Ceiling>& ceilings) {
   return {{"x", {{"label", "operations per DRAM byte"}, {"min", rounded(x.least)}, {"max", rounded(x.most)}}},
           {"y", {{"label", "TOPS"}, {"min", rounded(y.least)}, {"max", rounded(y.most)}}},
           {"lines", lines},
-          {"series", series}};
+          {"series", make_series(gpu)}};
 }
 
 }  // namespace
@@ -153,7 +164,7 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
       .alt = fmt::format("Log-log roofline of {}: {} {} under the ceilings {}. The same numbers are in the table below.",
                          gpu.name(), plural(drawn, "chosen kernel"), gpu.source(), names.empty() ? "(none)" : names),
       .caption = "x: operations over the least bytes the problem must move (each input and output once), so tall is fast "
-                 "and the roof is the speed of light. A series is one weight matrix; its points are the sizes of M.",
+                 "and the roof is the speed of light.",
       .plot = make_plot(gpu, ceilings)});
 }
 

@@ -35,7 +35,7 @@ Job read_job(const store::Store& store, int64_t environment, std::string_view na
     const auto known = std::find_if(job.problems.begin(), job.problems.end(),
                                     [&](const Wanted& wanted) { return wanted.problem == item.problem; });
     if (known != job.problems.end()) {
-      
+      known->weight += item.weight;
       continue;
     }
     const store::ProblemRow problem = store.problem(item.problem).value();

@@ -41,7 +41,7 @@ std::vector<uint16_t> halves(Random& random, size_t count, float low, float high
   return values;
 }
 
-/// Scales 1 … 16 and zeros such that (q − z)·s stays within ±119, the protective range; or beyond it with `wrap`.
+/// Scales 1 … 16 and zeros such that (q − z)·s stays within int8, its ends included; or beyond it with `wrap`.
 GroupMetadata draw_metadata(Random& random, const GemmProblem& p, bool wrap) {
   GroupMetadata metadata;
   const size_t count = static_cast<size_t>(p.groups()) * static_cast<size_t>(p.n);
@@ -49,8 +49,8 @@ GroupMetadata draw_metadata(Random& random, const GemmProblem& p, bool wrap) {
     const int scale = random.between(1, 16);
     int least_zero = 0, most_zero = 15;
     if (!wrap) {
-      while ((15 - least_zero) * scale > 119) ++least_zero;
-      while (most_zero * scale > 119) --most_zero;
+      while ((15 - least_zero) * scale > 127) ++least_zero;
+      while (most_zero * scale > 128) --most_zero;
     }
     metadata.scale.push_back(static_cast<int8_t>(scale));
     metadata.offset.push_back(static_cast<int8_t>(-random.between(least_zero, most_zero) * scale));

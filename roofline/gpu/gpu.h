@@ -32,14 +32,15 @@ struct Rate {
 /// Dense matrix rate of one arithmetic.
 struct TensorRate {
   Rate listed;                   ///< TOPS; 1 multiply-add = 2 operations
-  double macs_per_clock_sm = 0;  ///< listed / (2 · SMs · tensor clock)
+  double macs_per_clock_sm = 0;  ///< listed / (2 · the sheet's SMs · tensor clock)
 };
 
-/// A GPU's sheet (configs/gpus/*.yaml), attached or not: what the model and the rooflines are computed from.
+/// A GPU's sheet (configs/gpus/*.yaml): what the model and the rooflines are computed from. For an attached GPU put the
+/// driver's Device in place of the sheet's: rates are per SM or per chip and clock, so its SM count counts.
 struct Gpu {
   std::string id;  ///< "h200"; the target is then "sim:h200"
   Device device;
-  std::map<std::string, std::string> device_sources;  ///< ground and source of each Device number, by its key
+  std::map<std::string, Rate> device_rates;  ///< the same numbers as the sheet has them, with their sources, by key
 
   Rate clock_ghz;                                ///< SM clock, for everything counted in clocks but the tensor cores
   Rate tensor_clock_ghz;                         ///< the clock behind the listed tensor rates
@@ -52,18 +53,19 @@ struct Gpu {
 
   /// Threads per clock per SM of each pipe, and warps issued per clock per SM.
   struct Pipes {
-    Rate alu, fma, fma_heavy, fp16, lsu, xu, uniform;
+    Rate alu, fma, fma_heavy, fp16, lsu, xu;
     Rate issue;
   } pipes;
 
-  /// Clocks from issue to result; `copy` = a global read that misses L2, `l2` = one that hits.
+  /// SM clocks from issue to result on an idle GPU.
   struct Latencies {
-    Rate dram, l2, shared, mma, barrier;
-    Rate issue;  ///< clocks between two instructions of one warp alone on its scheduler, on average
+    Rate dram, l2;             ///< a global load that misses L2, one that hits it
+    Rate shared, mma, barrier;
+    Rate issue;                ///< between two instructions of one warp that has its scheduler to itself, on average
   } latency;
 
-  Rate launch_us;    ///< kernel launch to first instruction plus last store to next kernel, back to back in a stream
-  Rate block_us;     ///< start and end of one CTA
+  Rate launch_us;  ///< what a kernel costs beyond its own work when launched back to back
+  Rate block_us;   ///< start and end of one CTA
 
   /// GB/s: the measured bandwidth where there is one and `measured` asks for it, else the listed one.
   double dram_gbps(bool measured = true) const;
@@ -71,9 +73,11 @@ struct Gpu {
   double tensor_ops(std::string_view arithmetic) const;
   /// 32-bit FMA operations per second of the CUDA cores (1 FMA = 2 operations).
   double cuda_core_ops() const;
-  /// Every rate with its dotted key ("pipes.alu"), for reports and for perturbing them.
+  /// Every rate with its dotted key ("pipes.alu"), for reports and for perturbing them. A changed tensor rate counts
+  /// after settle().
   std::vector<std::pair<std::string, Rate*>> rates();
-  std::vector<std::pair<std::string, const Rate*>> rates() const;
+  /// Recomputes what follows from the rates (TensorRate::macs_per_clock_sm, for the sheet's own SM count).
+  void settle();
 };
 
 /// Reads a sheet. Throws Fault::Input with file:line:column for an unknown or missing key, a wrong type or unit, a

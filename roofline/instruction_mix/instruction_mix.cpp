@@ -26,6 +26,16 @@ int64_t branch_offset(int architecture, uint64_t low) {
   return 4 * (int64_t{high >> 2} * 256 + static_cast<int64_t>(low >> 16 & 0xff));
 }
 
+/// Width fields, read off nvdisasm's output: bits 9–11 of the second half for LDS and STS, 8–9 for LDSM and STSM.
+int shared_bytes(std::string_view name, uint64_t high) {
+  constexpr int kLaneBytes[] = {1, 1, 2, 2, 4, 8, 16, 16};
+  constexpr int kLanes = 32, kMatrixBytes = 128;
+  if (name == "LDS" || name == "STS") return kLanes * kLaneBytes[high >> 9 & 7];
+  if (name == "LDSM" || name == "STSM") return kMatrixBytes << (high >> 8 & 3);
+  if (name == "LDGSTS") return kLanes * 16;
+  return 0;
+}
+
 struct Branch {
   int at = 0;
   int64_t offset = 0;
@@ -68,7 +78,7 @@ EntryCode read_entry(int architecture, std::string_view name, std::span<const st
   std::vector<Branch> branches;
   for (uint64_t at = 0; at < text.size(); at += kInstructionBytes) {
     const uint64_t low = read_number(text, at, 8);
-    const Instruction instruction = decode(architecture, low);
+    const Instruction instruction = decode(architecture, low, read_number(text, at + 8, 8));
     if ((instruction.opcode & 0x1ff) == kBranch)
       branches.push_back({static_cast<int>(code.instructions.size()), branch_offset(architecture, low)});
     code.instructions.push_back(instruction);
@@ -113,6 +123,7 @@ std::string_view text(Pipe pipe) {
 
 void Mix::add(const Instruction& instruction) {
   ++pipes[static_cast<size_t>(instruction.pipe)];
+  shared_bytes += instruction.shared_bytes;
   const auto known = names.find(instruction.name);
   if (known != names.end() && !instruction.name.empty())
     ++known->second;
@@ -132,10 +143,11 @@ int Mix::cuda_core() const {
   return mix[Pipe::Alu] + mix[Pipe::Fma] + mix[Pipe::FmaHeavy] + mix[Pipe::Fp16] + mix[Pipe::Xu];
 }
 
-Instruction decode(int architecture, uint64_t low) {
+Instruction decode(int architecture, uint64_t low, uint64_t high) {
   const auto opcode = static_cast<uint16_t>(low & 0xfff);
   const Opcode* row = find_opcode(architecture, opcode);
-  return row ? Instruction{opcode, row->name, row->pipe} : Instruction{opcode, {}, Pipe::Unknown};
+  if (!row) return {opcode, {}, Pipe::Unknown, 0};
+  return {opcode, row->name, row->pipe, shared_bytes(row->name, high)};
 }
 
 std::vector<EntryCode> read_cubin(std::span<const std::byte> cubin) {

@@ -33,12 +33,14 @@ struct Instruction {
   uint16_t opcode = 0;    ///< low 12 bits of its 16 bytes; bits 9–11 are the operand form
   std::string_view name;  ///< "IMAD"; empty when unknown
   Pipe pipe = Pipe::Unknown;
+  int shared_bytes = 0;  ///< shared memory that a full warp moves by it; 16 bytes a lane assumed for LDGSTS
 };
 
 /// Warp-level instructions by pipe and by name (unknown ones as "?ab4").
 struct Mix {
   std::array<int, kPipes> pipes{};
   std::map<std::string, int, std::less<>> names;
+  int64_t shared_bytes = 0;  ///< a warp's, bank conflicts not counted
 
   int operator[](Pipe pipe) const { return pipes[static_cast<size_t>(pipe)]; }
   int named(std::string_view name) const;
@@ -80,8 +82,8 @@ struct EntryCode {
 /// cubin, are cut short, or point outside themselves.
 std::vector<EntryCode> read_cubin(std::span<const std::byte> cubin);
 
-/// An instruction, from the first 8 of its 16 bytes, as the table of this architecture knows it.
-Instruction decode(int architecture, uint64_t low);
+/// An instruction, from the two halves of its 16 bytes, as the table of this architecture knows it.
+Instruction decode(int architecture, uint64_t low, uint64_t high);
 
 /// What one weight costs in a loop: instructions of a thread per weight that the thread's warp dequantises
 /// (32 · warp instructions / weights).

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <map>
 
-#include "autotune/report/ceilings.h"
+#include <nlohmann/json.hpp>
 
 namespace qoq::report {
 namespace {
@@ -61,12 +61,14 @@ double time_us(const SampleGpu& gpu, const Tile& t, int m, int n, int k, double 
   double padding = std::ceil(double(m) / t.m) * t.m / m;
   double compute = 2.0 * m * padding * n * k / (gpu.int8_tops * 1e6) * (t.imad ? 1.25 : 1.7) * std::min(waves, 3.0);
   double memory = light_us * (1.12 + 0.9 / t.stages) * (1 + 0.15 * (std::min(waves, 4.0) - 1));
-  return std::max(compute, memory) + 1.4 + 0.6 * t.split;
+  // The last terms make no two times equal.
+  return std::max(compute, memory) + 1.4 + 0.6 * t.split + 7e-4 * t.m + 3e-4 * t.n + 1e-4 * t.k;
 }
 
 Candidate make_candidate(const SampleGpu& gpu, const Tile& tile, const store::ProblemRow& problem, int m, int n, int k) {
-  double light_us = std::max((problem.read_bytes + problem.write_bytes) / (std::max(gpu.measured_gbps, 0.0) > 0 ? gpu.measured_gbps : gpu.listed_gbps) * 1e-3,
-                             problem.ops / (gpu.int8_tops * 1e6));
+  double gbps = gpu.measured_gbps > 0 ? gpu.measured_gbps : gpu.listed_gbps;
+  double bytes = problem.read_bytes + problem.write_bytes;
+  double light_us = std::max(bytes / gbps * 1e-3, problem.ops / (gpu.int8_tops * 1e6));
   Candidate row = sample_candidate(problem.text, variant_of(tile), time_us(gpu, tile, m, n, k, light_us));
   row.published = is_published(tile, m);
   row.speed_of_light_us = light_us;
@@ -94,6 +96,21 @@ Candidate make_candidate(const SampleGpu& gpu, const Tile& tile, const store::Pr
     reject(Outcome::Wrong, "c[16, 40] = 3.25, reference 3.5: the merge dropped a split");
   }
   return row;
+}
+
+std::string ceilings_of(const SampleGpu& gpu) {
+  auto list = nlohmann::json::array();
+  auto add = [&](const char* kind, const char* name, double value, const char* source) {
+    if (value > 0) list.push_back({{"kind", kind}, {"name", name}, {"value", value}, {"source", source}});
+  };
+  add("memory", "DRAM (listed)", gpu.listed_gbps, "datasheet: product sheet");
+  add("memory", "DRAM (measured)", gpu.measured_gbps, "measured: device-to-device copy, read + write");
+  add("memory", "L2", gpu.sms * 60, "assumed: 60 B/clk/SM at 1 GHz");
+  add("tensor", "int8", gpu.int8_tops, "datasheet: dense");
+  add("tensor", "int8, mma.sync", gpu.mma_tops, "derived: 62.9 % of int8");
+  add("tensor", "fp16", gpu.int8_tops / 2, "datasheet: dense");
+  add("cuda_core", "CUDA cores, fp32", gpu.fp32_tops, "guide: FMA per clock and SM");
+  return nlohmann::json{{"ceilings", list}}.dump();
 }
 
 }  // namespace
@@ -172,14 +189,7 @@ Sample fill_sample(store::Store& store) {
     e.architecture = gpu.architecture;
     e.sm_count = gpu.sms;
     int64_t id = store.environment(e);
-    std::vector<roofline::Ceiling> ceilings = {{"DRAM (listed)", roofline::Ceiling::Kind::Memory, gpu.listed_gbps, "datasheet"}};
-    if (gpu.measured_gbps > 0) ceilings.push_back({"DRAM (measured)", roofline::Ceiling::Kind::Memory, gpu.measured_gbps, "measured: device-to-device copy, read + write"});
-    ceilings.push_back({"L2", roofline::Ceiling::Kind::Memory, gpu.sms * 60.0, "assumed: 60 B/clk/SM at 1 GHz"});
-    ceilings.push_back({"int8", roofline::Ceiling::Kind::Tensor, gpu.int8_tops, "datasheet, dense"});
-    if (gpu.mma_tops > 0) ceilings.push_back({"int8 mma.sync", roofline::Ceiling::Kind::Tensor, gpu.mma_tops, "derived: 62.9 % of int8"});
-    ceilings.push_back({"fp16", roofline::Ceiling::Kind::Tensor, gpu.int8_tops / 2, "datasheet, dense"});
-    ceilings.push_back({"CUDA cores fp32", roofline::Ceiling::Kind::CudaCore, gpu.fp32_tops, "datasheet"});
-    store.put_gpu(id, {gpu.name, ceilings_to_json(ceilings)});
+    store.put_gpu(id, {gpu.name, ceilings_of(gpu)});
     for (const Matrix& matrix : kMatrices) {
       LayoutChoice layout{id, "gemm", "w4a8-g128", fmt::format("n={} k={}", matrix.n, matrix.k), "qserve", 0, 0, {}, {}};
       for (int m : {1, 17, 64, 128, 256, 1024}) {

@@ -1,0 +1,86 @@
+// Every synchronisation of the gemm/mma kernel, taken away one at a time: the emulator must notice. A survivor is a
+// failure, or is explained in `harmless`.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/kernels/gemm/bench.h"
+
+namespace qoq::test {
+namespace {
+
+/// What is looked for in the kernel's text, and what stands there in the mutant.
+struct Weakening {
+  const char* original;
+  const char* weakened;
+};
+
+constexpr Weakening weakenings[] = {
+    {"prim::sync_threads();", ";"},
+    {"prim::cp_async_wait<ahead - 1>();", ";"},
+    {"prim::cp_async_wait<ahead - 1>();", "prim::cp_async_wait<ahead>();"},  // one group too few
+    {"prim::cp_async_commit();", ";"},
+    {"prim::atomic_add_acq_rel(args.arrivals + at.tile, 1)",
+     "[&] { const i32 n = prim::load_global(args.arrivals + at.tile); prim::store_global(args.arrivals + at.tile, n + 1); return n; }()"},
+    {"if (last) prim::store_global(args.arrivals + at.tile, 0);", ";"},  // the count is not restored
+};
+
+constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh", "kernels/gemm/mma/load.cuh", "kernels/gemm/mma/compute.cuh",
+                                 "kernels/gemm/mma/reduce.cuh", "kernels/gemm/mma/store.cuh"};
+
+Bench::Job everything() {
+  Point point = mma_point(16, 64, 128, 16, 32, 3);
+  point["slices"] = 2;
+  point["split_k"] = 3;
+  point["dequant"] = 2;
+  return {point, parse_problem("gemm w4a8-g128 m=20 n=128 k=2688")};
+}
+
+/// Whether some schedule shows that the kernel is broken, and how.
+std::string caught_by(Bench& bench, const Bench::Job& job) {
+  using emulator::AsyncLanding;
+  using emulator::Schedule;
+  for (const auto schedule : {Schedule::WarpFirst, Schedule::Random}) {
+    for (const auto landing : {AsyncLanding::Late, AsyncLanding::Random}) {
+      const RunResult run = bench.run(job, 7, {schedule, landing, 7, true, 0}, 2);
+      if (run.result.fault) return *run.result.fault;
+      if (!run.check.pass) return run.check.message;
+    }
+  }
+  return "";
+}
+
+TEST(MmaMutation, TheKernelItselfIsClean) {
+  Bench bench;
+  bench.build({everything()});
+  if (HasFatalFailure()) return;
+  EXPECT_EQ(caught_by(bench, everything()), "");
+}
+
+TEST(MmaMutation, EverySynchronisationIsNeeded) {
+  const compile::Headers original = compile::emulator_headers();
+  int mutants = 0;
+  for (const char* file : files) {
+    for (const Weakening& weakening : weakenings) {
+      for (size_t at = original.at(file).find(weakening.original); at != std::string::npos;
+           at = original.at(file).find(weakening.original, at + 1)) {
+        compile::Headers headers = original;
+        std::string& text = headers.at(file);
+        text.replace(at, std::string(weakening.original).size(), weakening.weakened);
+        const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+        const std::string name = fmt::format("{}:{} {} → {}", file, line, weakening.original, weakening.weakened);
+        Bench bench(headers);
+        bench.build({everything()});
+        if (HasFatalFailure()) return;
+        const std::string how = caught_by(bench, everything());
+        ++mutants;
+        EXPECT_NE(how, "") << "survived: " << name;
+        fmt::print("{}\n    caught: {}\n", name, how);
+      }
+    }
+  }
+  // sync: pipeline 1, slices 2, splits 2; wait twice; commit; arrival; restore
+  EXPECT_EQ(mutants, 10) << "the kernel's synchronisations changed: look through the list";
+}
+
+}  // namespace
+}  // namespace qoq::test

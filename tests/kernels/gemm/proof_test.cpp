@@ -1,0 +1,160 @@
+// Every variant class of gemm/mma × every shape class: accumulators and outputs bit-equal to the plain reference, on
+// fresh random operands, with poisoned outputs and the race detector on.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "kernels/gemm/format.cuh"
+#include "tests/kernels/gemm/bench.h"
+
+namespace qoq::test {
+namespace {
+
+using gemm::Dequant;
+using gemm::Layout;
+
+struct Form {
+  const char* name;
+  const char* scheme;
+  Dequant dequant;
+  Layout layout;
+  bool ablated;
+};
+
+constexpr Form forms[] = {
+    {"Vadd4", "w4a8-g128", Dequant::Vadd4, Layout::QServe, false},
+    {"Imad", "w4a8-g128", Dequant::Imad, Layout::QServe, false},
+    {"ImadFragment", "w4a8-g128", Dequant::Imad, Layout::Fragment, false},
+    {"U8S8", "w4a8-g128", Dequant::U8S8, Layout::QServe, false},
+    {"U8S8Fragment", "w4a8-g128", Dequant::U8S8, Layout::Fragment, false},
+    {"Channel", "w4a8-channel", Dequant::None, Layout::QServe, false},
+    {"W8A8", "w8a8", Dequant::None, Layout::RowMajor, false},
+    {"Vadd4Ablated", "w4a8-g128", Dequant::Vadd4, Layout::QServe, true},
+    {"ImadAblated", "w4a8-g128", Dequant::Imad, Layout::QServe, true},
+    {"ImadFragmentAblated", "w4a8-g128", Dequant::Imad, Layout::Fragment, true},
+    {"U8S8Ablated", "w4a8-g128", Dequant::U8S8, Layout::QServe, true},
+    {"U8S8FragmentAblated", "w4a8-g128", Dequant::U8S8, Layout::Fragment, true},
+    {"ChannelAblated", "w4a8-channel", Dequant::None, Layout::QServe, true},
+    {"W8A8Ablated", "w8a8", Dequant::None, Layout::RowMajor, true},
+};
+
+/// A tile and what it is asked for: at least two CTAs an axis (but M = 1), k ≥ (2·stages + 1)·block_k·splits.
+struct Shape {
+  const char* name;
+  int block_m, block_n, block_k, warp_m, warp_n, stages, slices, splits, raster;
+  int m, n, k;  // n and k in granules of 32 for 4-bit weights; w8a8 takes 8 off each tail
+};
+
+constexpr Shape shapes[] = {
+    {"aligned", 32, 64, 64, 16, 32, 3, 1, 1, 1, 64, 128, 512},
+    {"one M-warp", 32, 128, 128, 32, 32, 2, 1, 1, 4, 96, 1024, 640},
+    {"M and N tails", 64, 64, 64, 32, 32, 4, 1, 1, 1, 71, 160, 640},
+    {"K-slices", 32, 64, 128, 32, 32, 3, 2, 1, 1, 45, 128, 896},
+    {"four K-slices", 16, 32, 256, 16, 32, 2, 4, 1, 1, 19, 96, 1280},
+    {"M = 1", 16, 64, 128, 16, 32, 4, 1, 1, 1, 1, 128, 1152},
+    {"split-K", 32, 64, 64, 32, 64, 3, 1, 3, 1, 40, 160, 1408},
+    {"split-K of slices", 16, 128, 128, 16, 64, 2, 2, 2, 1, 21, 288, 1280},
+    {"deep K-tile", 16, 64, 256, 16, 32, 3, 1, 1, 1, 18, 96, 1920},
+    {"wide", 64, 128, 64, 64, 64, 2, 1, 1, 1, 72, 288, 384},
+};
+
+Bench::Job job_of(const Form& form, const Shape& shape, const std::string& output, bool bias) {
+  Point point = mma_point(shape.block_m, shape.block_n, shape.block_k, shape.warp_m, shape.warp_n, shape.stages);
+  point["slices"] = shape.slices;
+  point["split_k"] = shape.splits;
+  point["raster"] = shape.raster;
+  point["dequant"] = static_cast<int>(form.dequant);
+  point["layout"] = static_cast<int>(form.layout);
+  if (form.ablated) point["ablated"] = 1;
+  const bool w8a8 = form.layout == Layout::RowMajor;
+  const int n = shape.n - (w8a8 && shape.n % shape.block_n != 0 ? 8 : 0);
+  // Per-group K is a multiple of 128. The others end inside a k-tile where the shape does not say "aligned".
+  const bool ragged_k = form.scheme != std::string("w4a8-g128") && std::string(shape.name) != "aligned";
+  const int k = shape.k - (ragged_k ? (w8a8 ? 16 : 32) : 0) + (ragged_k ? shape.block_k : 0);
+  std::string text = fmt::format("gemm {} m={} n={} k={} out={}", form.scheme, shape.m, n, k, output);
+  if (bias) text += " bias=1";
+  return {point, parse_problem(text)};
+}
+
+class MmaProof : public testing::TestWithParam<Form> {};
+
+TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
+  const Form form = GetParam();
+  const uint64_t seed = fresh_seed();
+  std::vector<Bench::Job> jobs;
+  for (size_t i = 0; i < std::size(shapes); ++i) {
+    jobs.push_back(job_of(form, shapes[i], "i32", false));
+    jobs.push_back(job_of(form, shapes[i], i % 2 == 0 ? "fp16" : "bf16", i % 3 == 0));
+  }
+  Bench bench;
+  bench.build(jobs);
+  if (HasFatalFailure()) return;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const Family& family = family_named("gemm/mma");
+    SCOPED_TRACE(fmt::format("{}: {} on \"{}\", seed {}", shapes[i / 2].name, family.variant(jobs[i].point, jobs[i].problem),
+                             jobs[i].problem.text(), seed + i));
+    ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, test_device()), std::nullopt);
+    const bool random = i % 2 == 1;  // sums warp by warp, outputs in a random schedule
+    const emulator::Options options{random ? emulator::Schedule::Random : emulator::Schedule::WarpFirst,
+                                    random ? emulator::AsyncLanding::Random : emulator::AsyncLanding::Late, seed + i, true, 0};
+    const RunResult run = bench.run(jobs[i], seed + i, options, 2);
+    EXPECT_EQ(run.result.fault.value_or(""), "");
+    EXPECT_TRUE(run.check.pass) << run.check.message;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, MmaProof, testing::ValuesIn(forms), [](const auto& form) { return std::string(form.param.name); });
+
+TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
+  std::vector<Bench::Job> jobs;
+  for (const Form& form : {forms[0], forms[1], forms[2], forms[4], forms[5], forms[6]}) {
+    for (const int block_k : {64, 128, 256}) {
+      Point point = mma_point(32, 64, block_k, 16, 32, 3);
+      point["dequant"] = static_cast<int>(form.dequant);
+      point["layout"] = static_cast<int>(form.layout);
+      jobs.push_back({point, parse_problem(fmt::format("gemm {} m=70 n=192 k=1792", form.scheme))});
+    }
+  }
+  Bench bench;
+  bench.build(jobs);
+  if (HasFatalFailure()) return;
+  for (const Bench::Job& job : jobs) {
+    SCOPED_TRACE(family_named("gemm/mma").variant(job.point, job.problem));
+    const RunResult run = bench.run(job, fresh_seed());
+    ASSERT_EQ(run.result.fault.value_or(""), "");
+    EXPECT_TRUE(run.check.pass) << run.check.message;
+    const emulator::Counters& counters = run.result.counters;
+    EXPECT_GT(counters.matrix_loads.requests, 0u);
+    EXPECT_GT(counters.async_copies.requests, 0u);
+    EXPECT_EQ(counters.matrix_loads.bank_conflicts(), 0u);
+    EXPECT_EQ(counters.shared_loads.bank_conflicts(), 0u);
+    EXPECT_EQ(counters.shared_stores.bank_conflicts(), 0u);
+    EXPECT_EQ(counters.async_copies.bank_conflicts(), 0u);
+    // Three rows of tiles: each CTA column is computed by three CTAs, each of which reads its weights exactly once.
+    const uint64_t n = 192, k = 1792, tiles_m = 3;
+    const bool packed = job.problem.scheme != "w8a8";
+    EXPECT_EQ(counters.buffers.at("w").bytes_read, tiles_m * n * k / (packed ? 2 : 1));
+    EXPECT_EQ(counters.buffers.at("w").sectors_read * 32, counters.buffers.at("w").bytes_read);
+    if (job.problem.scheme == "w4a8-g128") {
+      uint64_t metadata = counters.buffers.at("s2").bytes_read;
+      if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end()) metadata += zeros->second.bytes_read;
+      EXPECT_EQ(metadata, tiles_m * n * (k / 128) * 2) << "a scale and a zero per group, once per CTA";
+    }
+  }
+}
+
+TEST(MmaProof, AWrongKernelIsCaught) {
+  // The proof itself must be able to fail: one nibble mask changed.
+  compile::Headers headers = compile::emulator_headers();
+  std::string& text = headers.at("kernels/tile/int4.cuh");
+  const size_t at = text.find("(word >> 4)");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 11, "(word >> 5)");
+  Bench bench(headers);
+  const Bench::Job job = job_of(forms[1], shapes[0], "fp16", false);
+  bench.build({job});
+  if (HasFatalFailure()) return;
+  EXPECT_FALSE(bench.run(job, 1).check.pass);
+}
+
+}  // namespace
+}  // namespace qoq::test
