@@ -64,6 +64,9 @@ class UnitBuilder {
     const auto start = std::chrono::steady_clock::now();
     const Finished finished = run_process(command, stop_);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    if (finished.exit_code != 0 && finished.output.find("No space left on device") != std::string::npos) {
+      fail("{}: the disk is full, nothing can be compiled: {}", work_.string(), finished.output);
+    }
     if (finished.exit_code != 0 && sources.size() > 1 && !stop_.stop_requested()) {
       const size_t half = sources.size() / 2;
       build(sources.first(half), compiled.first(half));

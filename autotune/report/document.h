@@ -29,18 +29,18 @@ struct Banner {
 
 struct Column {
   std::string name = {};
-  bool number = false;  ///< right-aligned
-  std::string help = {};     ///< what exactly it means
+  bool number = false;    ///< right-aligned
+  std::string help = {};  ///< what exactly it means
 };
 
 struct Cell {
   enum class Style { Plain, Code, Badge };
   std::string text = {};
   Style style = Style::Plain;
-  std::string note = {};               ///< a second, quieter line
-  std::string hover = {};              ///< more on demand; never the only place of a fact that matters
-  std::optional<double> number = {};   ///< what it sorts by, where the text would mislead
-  std::optional<double> share = {};    ///< 0…1, drawn as a bar behind the text
+  std::string note = {};              ///< a second, quieter line
+  std::string hover = {};             ///< more on demand; never the only place of a fact that matters
+  std::optional<double> number = {};  ///< what it sorts by, where the text would mislead
+  std::optional<double> share = {};   ///< 0…1, drawn as a bar behind the text
 };
 
 struct Table {

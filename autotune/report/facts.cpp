@@ -166,7 +166,10 @@ std::string GpuFacts::id() const { return fmt::format("gpu-{}", row.id); }
 bool GpuFacts::simulated() const { return row.environment.target.starts_with("sim:"); }
 std::string GpuFacts::source() const {
   bool measured = timed.contains(Source::Measured), predicted = timed.contains(Source::Predicted);
-  return measured && predicted ? "measured and predicted" : measured ? "measured" : predicted ? "predicted" : "no times";
+  return measured && predicted ? "measured and predicted"
+         : measured            ? "measured"
+         : predicted           ? "predicted"
+                               : "no times";
 }
 
 Facts collect_facts(const store::Store& store, const Candidates& candidates, const std::vector<Chosen>& chosen,
@@ -180,7 +183,8 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
   for (auto& problem : store.problems()) problems[problem.text] = problem;
 
   std::vector<store::EnvironmentRow> rows = store.environments();
-  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.used_at > b.used_at; });
+  std::sort(rows.begin(), rows.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.used_at, a.id) > std::tie(b.used_at, b.id); });
   std::set<std::tuple<std::string, std::string, std::string, std::string, std::string>> seen;
   std::set<int64_t> shown;
   for (const auto& row : rows) {

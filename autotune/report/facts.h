@@ -13,12 +13,12 @@ namespace qoq::report {
 /// What the store knows of one problem on one GPU. Ablations are left out: they cannot be deployed.
 struct ProblemFacts {
   store::ProblemRow problem;
-  std::string label;  ///< where the job has it from: "gate_up tp=1"
-  std::string how;    ///< how the chosen variant was found; "fastest row" when nobody handed in a choice
-  std::string chosen_variant;                  ///< empty: there is nothing to choose
-  std::optional<store::Candidate> chosen;      ///< its row; none when the variant was not tuned on this problem
-  std::optional<store::Candidate> runner_up;   ///< the fastest other row of the chosen one's source and layout
-  std::optional<store::Candidate> published;   ///< QServe's table point, whatever became of it
+  std::string label;           ///< where the job has it from: "gate_up tp=1"
+  std::string how;             ///< how the chosen variant was found; "fastest row" when nobody handed in a choice
+  std::string chosen_variant;  ///< empty: there is nothing to choose
+  std::optional<store::Candidate> chosen;     ///< its row; none when the variant was not tuned on this problem
+  std::optional<store::Candidate> runner_up;  ///< the fastest other row of the chosen one's source and layout
+  std::optional<store::Candidate> published;  ///< QServe's table point, whatever became of it
   std::map<store::Outcome, int64_t> outcomes;
 
   bool timed() const { return chosen && chosen->median_us; }
@@ -39,11 +39,11 @@ struct FailureGroup {
 struct GpuFacts {
   store::EnvironmentRow row;
   std::vector<roofline::Ceiling> ceilings;
-  std::vector<ProblemFacts> problems;  ///< by op, scheme, weights, then size
-  std::vector<FailureGroup> failures;  ///< most frequent first
-  std::map<store::Outcome, int64_t> outcomes;      ///< without ablations
-  std::map<std::string, int64_t> verified;         ///< ok rows by where they were verified; "" = not
-  std::map<store::Source, int64_t> timed;          ///< rows with a time, by source
+  std::vector<ProblemFacts> problems;          ///< by op, scheme, weights, then size
+  std::vector<FailureGroup> failures;          ///< most frequent first
+  std::map<store::Outcome, int64_t> outcomes;  ///< without ablations
+  std::map<std::string, int64_t> verified;     ///< ok rows by where they were verified; "" = not
+  std::map<store::Source, int64_t> timed;      ///< rows with a time, by source
   std::vector<LayoutChoice> layouts;
   int64_t candidates = 0;
   int64_t ablations = 0;

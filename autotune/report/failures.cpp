@@ -18,7 +18,8 @@ void add_failures(const GpuFacts& gpu, Document& document) {
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count_text(count), store::to_text(outcome));
   }
   if (gpu.ablations > 0) counts += fmt::format("; besides, {}", plural(gpu.ablations, "no-dequant ablation"));
-  document.add(Paragraph{fmt::format("{}: {}.", plural(gpu.candidates, "candidate"), counts.empty() ? "none" : counts)});
+  document.add(
+      Paragraph{fmt::format("{}: {}.", plural(gpu.candidates, "candidate"), counts.empty() ? "none" : counts)});
   if (gpu.failures.empty()) {
     document.add(Paragraph{"Nothing failed."});
     return;
@@ -34,10 +35,11 @@ void add_failures(const GpuFacts& gpu, Document& document) {
       rest += group.count;
       continue;
     }
-    table.rows.push_back({{.text = std::string(store::to_text(group.outcome)), .style = Cell::Style::Badge},
-                          {.text = count_text(group.count), .number = static_cast<double>(group.count)},
-                          {.text = shorten(group.reason, 300), .note = group.numbers_vary ? "and the same with other numbers" : ""},
-                          {.text = group.example_variant, .style = Cell::Style::Code, .note = group.example_problem}});
+    table.rows.push_back(
+        {{.text = std::string(store::to_text(group.outcome)), .style = Cell::Style::Badge},
+         {.text = count_text(group.count), .number = static_cast<double>(group.count)},
+         {.text = shorten(group.reason, 300), .note = group.numbers_vary ? "and the same with other numbers" : ""},
+         {.text = group.example_variant, .style = Cell::Style::Code, .note = group.example_problem}});
   }
   document.add(std::move(table));
   if (rest > 0) {

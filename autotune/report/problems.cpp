@@ -70,7 +70,8 @@ void add_runner_up(const ProblemFacts& facts, std::vector<Cell>& cells) {
   }
   double gap = *facts.runner_up->median_us / *facts.chosen->median_us - 1;
   cells.push_back(other_cell(*facts.runner_up, *facts.chosen));
-  cells.push_back({.text = signed_percent_text(gap), .note = time_text(*facts.runner_up->median_us) + " µs", .number = gap});
+  cells.push_back(
+      {.text = signed_percent_text(gap), .note = time_text(*facts.runner_up->median_us) + " µs", .number = gap});
 }
 
 void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
@@ -88,7 +89,8 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
     why = fmt::format("{}: {}", store::to_text(facts.published->outcome), shorten(facts.published->reason, 80));
   } else if (facts.published && facts.published->median_us) {
     why = fmt::format("{} µs {}{}: not comparable", time_text(*facts.published->median_us),
-                      store::to_text(facts.published->source), facts.published->verified_on.empty() ? ", not verified" : "");
+                      store::to_text(facts.published->source),
+                      facts.published->verified_on.empty() ? ", not verified" : "");
   } else if (facts.published) {
     why = "no time";
   }
@@ -96,8 +98,9 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
 }
 
 std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
-  std::vector<Cell> cells = {{.text = facts.problem.text, .style = Cell::Style::Code, .note = shorten(facts.label, 90), .hover = facts.label},
-                             variant_cell(facts)};
+  std::vector<Cell> cells = {
+      {.text = facts.problem.text, .style = Cell::Style::Code, .note = shorten(facts.label, 90), .hover = facts.label},
+      variant_cell(facts)};
   if (facts.timed()) {
     const Candidate& row = *facts.chosen;
     cells.push_back(time_cell(row));
@@ -125,17 +128,20 @@ void add_problems(const GpuFacts& gpu, Document& document) {
   });
   Table table;
   table.searchable = true;
-  table.columns = {{"problem", false, "below: where the job has it from"},
-                   {"chosen variant", false, "below: its layout, and how the choice was found"},
-                   {"µs", true, "median; ± its relative interquartile range where it was measured"},
-                   {"source", false, ""},
-                   {"of speed of light", true, "least time by DRAM bytes or tensor rate / time; below: that least time"}};
+  table.columns = {
+      {"problem", false, "below: where the job has it from"},
+      {"chosen variant", false, "below: its layout, and how the choice was found"},
+      {"µs", true, "median; ± its relative interquartile range where it was measured"},
+      {"source", false, ""},
+      {"of speed of light", true, "least time by DRAM bytes or tensor rate / time; below: that least time"}};
   if (limiters) table.columns.push_back({"limited by", false, "the largest part of the predicted time"});
   table.columns.insert(
       table.columns.end(),
-      {{"runner-up", false, "the fastest other variant of the same layout and source, by what differs from the chosen one"},
+      {{"runner-up", false,
+        "the fastest other variant of the same layout and source, by what differs from the chosen one"},
        {"gap", true, "how much slower the runner-up is; below: its time"},
-       {"QServe's point", false, "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
+       {"QServe's point", false,
+        "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
        {"ratio", true, "time of QServe's point / time of the chosen variant; below: both"}});
   for (const ProblemFacts& facts : gpu.problems) table.rows.push_back(make_row(facts, limiters));
   document.add(std::move(table));

@@ -17,8 +17,9 @@ void add_provenance(const Facts& facts, Document& document) {
                            moment_text(job.created_at)));
   }
   for (const auto& row : facts.superseded) {
-    fields.rows.emplace_back("not shown", fmt::format("{} {}: an environment last used {}; candidates.csv has its rows",
-                                                      row.environment.target, row.environment.product, moment_text(row.used_at)));
+    fields.rows.emplace_back("not shown",
+                             fmt::format("{} {}: an environment last used {}; candidates.csv has its rows",
+                                         row.environment.target, row.environment.product, moment_text(row.used_at)));
   }
   document.add(std::move(fields));
   for (const auto& job : facts.jobs) {
@@ -28,9 +29,12 @@ void add_provenance(const Facts& facts, Document& document) {
   document.add(Fields{{
       {"measured", "timed on the GPU named above it"},
       {"predicted", "computed by the performance model from the compiled kernel and the GPU's sheet; no GPU ran it"},
-      {"speed of light", "the least time of a problem: max(bytes / DRAM bandwidth, operations / tensor rate)"},
-      {"QServe's point", "the tile sizes that QServe's source hard-codes for the problem, compiled from our kernels; "
-                         "not QServe's own binary"},
+      {"speed of light",
+       "the least time of a problem: max(bytes / DRAM bandwidth, operations / tensor rate), by the "
+       "measured bandwidth where there is one"},
+      {"QServe's point",
+       "the tile sizes that QServe's source hard-codes for the problem, compiled from our kernels; "
+       "not QServe's own binary"},
       {"layout", "how packed weights lie in memory; all problems that read one matrix share one layout"},
       {"ablation", "the same kernel without dequantisation; it is never chosen"},
   }});

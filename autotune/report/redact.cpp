@@ -50,7 +50,8 @@ std::string Redactor::apply(std::string_view text) const {
     char before = i > 0 ? text[i - 1] : ' ';
     std::string_view rest = text.substr(i);
     auto secret = std::find_if(secrets_.begin(), secrets_.end(), [&](const Secret& s) {
-      return !is_word(before) && rest.starts_with(s.text) && (rest.size() == s.text.size() || !is_word(rest[s.text.size()]));
+      return !is_word(before) && rest.starts_with(s.text) &&
+             (rest.size() == s.text.size() || !is_word(rest[s.text.size()]));
     });
     if (secret != secrets_.end()) {
       out += secret->placeholder;

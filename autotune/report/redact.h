@@ -7,8 +7,8 @@
 
 namespace qoq::report {
 
-/// Replaces what names a machine or a person: UUIDs, absolute and home paths (and relative ones that leave their folder),
-/// host names.
+/// Replaces what names a machine or a person: UUIDs, absolute and home paths (and relative ones that leave their
+/// folder), host names.
 class Redactor {
  public:
   /// `secrets` are replaced wherever they stand as whole words, each by its own placeholder.

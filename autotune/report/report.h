@@ -13,8 +13,8 @@ namespace qoq::report {
 /// The variant that selection deploys for a problem on a GPU, and how it was found. A problem without one is shown by
 /// its fastest row, and the report says so.
 struct Chosen {
-  int64_t environment = 0;  ///< EnvironmentRow::id
-  std::string problem = {};      ///< ProblemRow::text
+  int64_t environment = 0;   ///< EnvironmentRow::id
+  std::string problem = {};  ///< ProblemRow::text
   std::string variant = {};
   std::string how = {};  ///< "exact", "between", "default"
 };
@@ -22,18 +22,18 @@ struct Chosen {
 /// The one layout chosen for problems that read the same weights, and what that cost.
 struct LayoutChoice {
   int64_t environment = 0;
-  std::string op = {};      ///< "gemm"
-  std::string scheme = {};  ///< "w4a8-g128"
-  std::string group = {};   ///< ProblemRow::layout_group: "n=28672 k=4096"
-  std::string layout = {};  ///< "qserve"
-  double chosen_us = 0;  ///< weighted time of the group in the chosen layout
-  double free_us = 0;    ///< weighted time if each problem could take its own layout
+  std::string op = {};                                      ///< "gemm"
+  std::string scheme = {};                                  ///< "w4a8-g128"
+  std::string group = {};                                   ///< ProblemRow::layout_group: "n=28672 k=4096"
+  std::string layout = {};                                  ///< "qserve"
+  double chosen_us = 0;                                     ///< weighted time of the group in the chosen layout
+  double free_us = 0;                                       ///< weighted time if each problem could take its own layout
   std::vector<std::pair<std::string, double>> others = {};  ///< the layouts not chosen, with their weighted time in µs
   std::vector<std::string> unserved = {};  ///< problems of the group without a usable row in the layout; in no sum
 };
 
 struct Options {
-  bool redact = false;       ///< replace UUIDs, absolute paths and this machine's host name everywhere
+  bool redact = false;            ///< replace UUIDs, absolute paths and this machine's host name everywhere
   std::string command_line = {};  ///< what the user ran; shown as it is, empty: not shown
   std::string generated_at = {};  ///< UTC; empty: now
 };

@@ -35,7 +35,8 @@ std::vector<Ceiling> drawn_ceilings(const GpuFacts& gpu) {
     bool wanted = ceiling.kind == Ceiling::Kind::CudaCore;
     if (ceiling.kind == Ceiling::Kind::Memory) wanted = ceiling.name.starts_with("DRAM");
     // "int8" and "int8, mma.sync" are both rates of int8.
-    if (ceiling.kind == Ceiling::Kind::Tensor) wanted = arithmetics.contains(ceiling.name.substr(0, ceiling.name.find(',')));
+    if (ceiling.kind == Ceiling::Kind::Tensor)
+      wanted = arithmetics.contains(ceiling.name.substr(0, ceiling.name.find(',')));
     if (wanted && ceiling.value > 0) drawn.push_back(ceiling);
   }
   return drawn;
@@ -152,7 +153,8 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
     return;
   }
   std::vector<Ceiling> ceilings = drawn_ceilings(gpu);
-  if (ceilings.empty()) document.add(Paragraph{"The database holds no ceilings for this GPU: the points are drawn alone."});
+  if (ceilings.empty())
+    document.add(Paragraph{"The database holds no ceilings for this GPU: the points are drawn alone."});
   std::string names;
   for (const Ceiling& ceiling : ceilings) {
     bool memory = ceiling.kind == Ceiling::Kind::Memory;
@@ -161,10 +163,12 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
   document.add(Figure{
       .id = gpu.id() + "-roofline-plot",
       .title = fmt::format("{}: chosen kernels under the roofline ({})", gpu.name(), gpu.source()),
-      .alt = fmt::format("Log-log roofline of {}: {} {} under the ceilings {}. The same numbers are in the table below.",
-                         gpu.name(), plural(drawn, "chosen kernel"), gpu.source(), names.empty() ? "(none)" : names),
-      .caption = "x: operations over the least bytes the problem must move (each input and output once), so tall is fast "
-                 "and the roof is the speed of light.",
+      .alt =
+          fmt::format("Log-log roofline of {}: {} {} under the ceilings {}. The same numbers are in the table below.",
+                      gpu.name(), plural(drawn, "chosen kernel"), gpu.source(), names.empty() ? "(none)" : names),
+      .caption =
+          "x: operations over the least bytes the problem must move (each input and output once), so tall is fast "
+          "and the roof is the speed of light.",
       .plot = make_plot(gpu, ceilings)});
 }
 

@@ -30,8 +30,9 @@ Document make_document(const Facts& facts) {
   std::string jobs;
   for (const auto& job : facts.jobs) jobs += (jobs.empty() ? "" : ", ") + job.name;
   document.title = jobs.empty() ? "Tuning report" : "Tuning report: " + jobs;
-  document.subtitle = fmt::format("{} · {} · generated {}", plural(facts.candidates, "candidate"),
-                                  plural(static_cast<int64_t>(facts.gpus.size()), "GPU"), moment_text(facts.generated_at));
+  document.subtitle =
+      fmt::format("{} · {} · generated {}", plural(facts.candidates, "candidate"),
+                  plural(static_cast<int64_t>(facts.gpus.size()), "GPU"), moment_text(facts.generated_at));
   for (const Section& section : opening_sections()) section.add(facts, document);
   for (const GpuFacts& gpu : facts.gpus) {
     document.add(Heading{2, gpu.name(), gpu.id(), gpu.source()});

@@ -14,7 +14,8 @@ std::string list_names(const std::vector<std::string>& names) { return fmt::form
 
 void add_banner(const Facts& facts, Document& document) {
   if (facts.candidates == 0) {
-    document.add(Banner{"The database holds no candidates: nothing was tuned yet. Fill it with: qoqtune tune JOB.yaml"});
+    document.add(
+        Banner{"The database holds no candidates: nothing was tuned yet. Fill it with: qoqtune tune JOB.yaml"});
     return;
   }
   std::vector<std::string> predicted, mixed, untimed;
@@ -24,8 +25,9 @@ void add_banner(const Facts& facts, Document& document) {
     if (gpu.source() == "no times") untimed.push_back(gpu.name());
   }
   if (!predicted.empty() && predicted.size() == facts.gpus.size()) {
-    document.add(Banner{"Predicted, not measured. Every time in this report comes from the performance model; no GPU "
-                        "has run these kernels for it."});
+    document.add(
+        Banner{"Predicted, not measured. Every time in this report comes from the performance model; no GPU "
+               "has run these kernels for it."});
   } else if (!predicted.empty()) {
     document.add(Banner{"Predicted, not measured: every time for " + list_names(predicted) + "."});
   }

@@ -64,8 +64,8 @@ std::string without_numbers(std::string_view text) {
       continue;
     }
     // Thousands separators and decimal points belong to the number.
-    while (i + 1 < text.size() &&
-           (is_digit(text[i + 1]) || ((text[i + 1] == '.' || text[i + 1] == ',') && i + 2 < text.size() && is_digit(text[i + 2])))) {
+    while (i + 1 < text.size() && (is_digit(text[i + 1]) || ((text[i + 1] == '.' || text[i + 1] == ',') &&
+                                                             i + 2 < text.size() && is_digit(text[i + 2])))) {
       ++i;
     }
     out += '#';

@@ -6,10 +6,10 @@ namespace qoq::report {
 
 /// How numbers look everywhere in a report. Times have two decimals in µs, so that columns align at the point.
 std::string time_text(double time_us);
-std::string percent_text(double fraction);         ///< 0.634 → "63.4 %"
-std::string signed_percent_text(double fraction);  ///< 0.018 → "+1.8 %"
-std::string ratio_text(double ratio);              ///< 1.337 → "1.34×"
-std::string count_text(int64_t count);             ///< 12345 → "12,345"
+std::string percent_text(double fraction);                 ///< 0.634 → "63.4 %"
+std::string signed_percent_text(double fraction);          ///< 0.018 → "+1.8 %"
+std::string ratio_text(double ratio);                      ///< 1.337 → "1.34×"
+std::string count_text(int64_t count);                     ///< 12345 → "12,345"
 std::string plural(int64_t count, std::string_view noun);  ///< "1 row", "2 rows"
 /// A rate given in 10^12 a second or in GB/s, with three digits.
 std::string rate_text(double value, std::string_view unit);

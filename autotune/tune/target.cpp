@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "autotune/compile/kernel_headers.h"
 #include "kernels/base/digest.h"
 #include "kernels/base/error.h"
 #include "roofline/model/model.h"
@@ -22,6 +23,13 @@ std::string lower_alphanumeric(std::string_view text) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0) result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return result;
+}
+
+/// Of every kernel source in the program: rows of other kernels are not rows of these.
+std::string kernel_digest() {
+  std::string texts;
+  for (const auto& [path, text] : compile::device_headers()) texts += path + text;
+  return digest(texts).substr(0, 12);
 }
 
 /// The sheet whose id stands in the product's name ("NVIDIA H200" → h200), the longest such id.
@@ -82,6 +90,7 @@ store::Environment environment_of(const Target& target, const std::string& compi
   e.architecture = target.device.architecture();
   e.sm_count = target.device.sm_count;
   e.compiler = compiler;
+  e.kernels = kernel_digest();
   e.cache_mode = "weights-cold";
   e.launch_mode = "eager";
   if (target.attached) {
@@ -89,7 +98,8 @@ store::Environment environment_of(const Target& target, const std::string& compi
     e.driver = std::to_string(target.attached->driver_version);
   } else {
     std::string sheet;
-    for (const auto& [key, rate] : target.sheet->rates()) sheet += fmt::format("{}={};", key, rate->value);
+    roofline::Gpu gpu = *target.sheet;
+    for (const auto& [key, rate] : gpu.rates()) sheet += fmt::format("{}={};", key, rate->value);
     e.predictor = fmt::format("model {} sheet {}", predictor_version, digest(sheet).substr(0, 12));
   }
   return e;

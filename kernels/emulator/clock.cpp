@@ -58,8 +58,7 @@ void ThreadClock::rebase(CtaClocksPtr base) {
 
 bool ThreadClock::happens_before_elsewhere(Epoch epoch) const {
   const auto found = foreign_->ctas.find(epoch.agent() / (2 * half_));
-  return found != foreign_->ctas.end() &&
-         epoch.clock() <= found->second->clocks[epoch.agent() & (2 * half_ - 1)];
+  return found != foreign_->ctas.end() && epoch.clock() <= found->second->clocks[epoch.agent() & (2 * half_ - 1)];
 }
 
 void ThreadClock::meet(ThreadClock* const* clocks, size_t count) {

@@ -90,21 +90,21 @@ struct Counters {
 
 enum class FaultKind {
   None,
-  Race,             ///< two accesses, one of them a write, not ordered by synchronisation
-  Uninitialised,    ///< a read of shared or Scratch bytes that nobody wrote
-  OutOfBounds,      ///< outside shared memory or every registered buffer
-  Misaligned,       ///< address not a multiple of the access size
-  ReadOnlyWrite,    ///< a write to a ReadOnly buffer, or to bytes read by load_readonly
-  Divergence,       ///< lanes of a warp meet at different operations, or some have exited
-  Deadlock,         ///< nobody can run
-  IllegalOperand,   ///< an operand outside what PTX allows
+  Race,            ///< two accesses, one of them a write, not ordered by synchronisation
+  Uninitialised,   ///< a read of shared or Scratch bytes that nobody wrote
+  OutOfBounds,     ///< outside shared memory or every registered buffer
+  Misaligned,      ///< address not a multiple of the access size
+  ReadOnlyWrite,   ///< a write to a ReadOnly buffer, or to bytes read by load_readonly
+  Divergence,      ///< lanes of a warp meet at different operations, or some have exited
+  Deadlock,        ///< nobody can run
+  IllegalOperand,  ///< an operand outside what PTX allows
 };
 
 /// How a launch ended. Without a fault the kernel ran to its end and the counters are complete.
 struct Result {
   std::optional<std::string> fault;  ///< the first fault, one sentence
   FaultKind kind = FaultKind::None;
-  Dim3 cta{0, 0, 0};            ///< who ran into it
+  Dim3 cta{0, 0, 0};  ///< who ran into it
   unsigned thread = 0;
   std::string operation;        ///< its operation ("ldmatrix")
   std::string other_operation;  ///< the earlier operation of a race ("cp_async_16"), or what the other lanes wait at

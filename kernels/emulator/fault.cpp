@@ -50,9 +50,12 @@ std::string access_sentence(FaultKind kind, Operation operation, const Place& pl
     case FaultKind::OutOfBounds:
       if (place.buffer == nullptr) return start + " is outside every registered buffer";
       return fmt::format("{} is out of bounds: {} has {} bytes", start, place.buffer, bytes);
-    case FaultKind::Misaligned: return fmt::format("{} is not aligned to {}", start, size);
-    case FaultKind::ReadOnlyWrite: return start + " writes to read-only memory";
-    default: return start + " reads bytes that nobody wrote";
+    case FaultKind::Misaligned:
+      return fmt::format("{} is not aligned to {}", start, size);
+    case FaultKind::ReadOnlyWrite:
+      return start + " writes to read-only memory";
+    default:
+      return start + " reads bytes that nobody wrote";
   }
 }
 
@@ -97,7 +100,8 @@ std::string states_of(Cta& cta) {
     while (++i < cta.warps.size() && state_of(cta, cta.warps[i]) == state) {
     }
     all += all.empty() ? "" : "; ";
-    all += i - first == 1 ? fmt::format("warp {} {}", first, state) : fmt::format("warps {}…{} {}", first, i - 1, state);
+    all +=
+        i - first == 1 ? fmt::format("warp {} {}", first, state) : fmt::format("warps {}…{} {}", first, i - 1, state);
   }
   return all;
 }
@@ -106,24 +110,42 @@ std::string states_of(Cta& cta) {
 
 const char* name_of(Operation operation) {
   switch (operation) {
-    case Operation::None: return "nothing";
-    case Operation::SyncThreads: return "sync_threads";
-    case Operation::SyncNamed: return "sync_named";
-    case Operation::SyncWarp: return "sync_warp";
-    case Operation::Shuffle: return "shuffle";
-    case Operation::LoadGlobal: return "load_global";
-    case Operation::LoadReadonly: return "load_readonly";
-    case Operation::StoreGlobal: return "store_global";
-    case Operation::AtomicAddAcqRel: return "atomic_add_acq_rel";
-    case Operation::AtomicAddRelaxed: return "atomic_add_relaxed";
-    case Operation::LoadAcquire: return "load_acquire";
-    case Operation::StoreRelease: return "store_release";
-    case Operation::LoadShared: return "load_shared";
-    case Operation::StoreShared: return "store_shared";
-    case Operation::CopyAsync: return "cp_async_16";
-    case Operation::LoadMatrix: return "ldmatrix";
-    case Operation::Mma: return "mma";
-    case Operation::Exit: return "exit";
+    case Operation::None:
+      return "nothing";
+    case Operation::SyncThreads:
+      return "sync_threads";
+    case Operation::SyncNamed:
+      return "sync_named";
+    case Operation::SyncWarp:
+      return "sync_warp";
+    case Operation::Shuffle:
+      return "shuffle";
+    case Operation::LoadGlobal:
+      return "load_global";
+    case Operation::LoadReadonly:
+      return "load_readonly";
+    case Operation::StoreGlobal:
+      return "store_global";
+    case Operation::AtomicAddAcqRel:
+      return "atomic_add_acq_rel";
+    case Operation::AtomicAddRelaxed:
+      return "atomic_add_relaxed";
+    case Operation::LoadAcquire:
+      return "load_acquire";
+    case Operation::StoreRelease:
+      return "store_release";
+    case Operation::LoadShared:
+      return "load_shared";
+    case Operation::StoreShared:
+      return "store_shared";
+    case Operation::CopyAsync:
+      return "cp_async_16";
+    case Operation::LoadMatrix:
+      return "ldmatrix";
+    case Operation::Mma:
+      return "mma";
+    case Operation::Exit:
+      return "exit";
   }
   return "?";
 }
@@ -158,12 +180,14 @@ void report_deadlock(Launch& launch) {
   constexpr size_t shown = 4;
   std::string sentence = "deadlock:";
   for (size_t i = 0; i < launch.running.size() && i < shown; ++i) {
-    sentence += fmt::format("{} CTA {}: {}", i == 0 ? "" : ".", text(launch.running[i]->index), states_of(*launch.running[i]));
+    sentence +=
+        fmt::format("{} CTA {}: {}", i == 0 ? "" : ".", text(launch.running[i]->index), states_of(*launch.running[i]));
   }
   if (launch.running.size() > shown) sentence += fmt::format(". And {} CTAs more", launch.running.size() - shown);
   const uint64_t waiting = launch.grid.count() - launch.next_cta;
   if (waiting > 0) {
-    sentence += fmt::format(". {} CTAs have not started: only {} may be resident", waiting, launch.options.resident_ctas);
+    sentence +=
+        fmt::format(". {} CTAs have not started: only {} may be resident", waiting, launch.options.resident_ctas);
   }
   Cta& cta = *launch.running.front();
   for (Thread& thread : cta.threads) {

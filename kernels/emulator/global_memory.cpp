@@ -13,7 +13,8 @@ namespace qoq::emulator {
 void Memory::add(const std::string& name, void* data, size_t bytes, Access access) {
   if (bytes == 0) return;
   auto* begin = static_cast<std::byte*>(data);
-  if (reinterpret_cast<uintptr_t>(begin) % 16 != 0) fail("emulated buffer {}: its address is not 16-byte aligned", name);
+  if (reinterpret_cast<uintptr_t>(begin) % 16 != 0)
+    fail("emulated buffer {}: its address is not 16-byte aligned", name);
   for (const Buffer& other : buffers_) {
     if (other.name == name) fail("emulated buffer {}: the name is taken", name);
     if (begin < other.data + other.bytes && other.data < begin + bytes) {
@@ -33,9 +34,13 @@ void Memory::add(const std::string& name, const void* data, size_t bytes) {
 GlobalMemory::GlobalMemory(Memory& memory, bool races) {
   for (Memory::Buffer& buffer : memory.buffers_) {
     const bool shadowed = races && buffer.access != Access::ReadOnly;
-    buffers_.push_back({buffer.name.c_str(), buffer.data, buffer.bytes, buffer.access,
+    buffers_.push_back({buffer.name.c_str(),
+                        buffer.data,
+                        buffer.bytes,
+                        buffer.access,
                         buffer.access == Access::Scratch ? &buffer.initialised : nullptr,
-                        shadowed ? std::make_unique<Shadow>(buffer.bytes) : nullptr, {}});
+                        shadowed ? std::make_unique<Shadow>(buffer.bytes) : nullptr,
+                        {}});
   }
 }
 
@@ -75,7 +80,8 @@ void load_readonly(void* to, const void* from, u32 size) {
 void store_global(void* to, const void* from, u32 size) {
   Thread& me = *current;
   const GlobalPlace place = check_global(me, to, size, Operation::StoreGlobal, true);
-  me.warp->requests.add_global(__builtin_return_address(0), Operation::StoreGlobal, me.lane, size, place.number, place.offset);
+  me.warp->requests.add_global(__builtin_return_address(0), Operation::StoreGlobal, me.lane, size, place.number,
+                               place.offset);
   record_global(place, size,
                 {.epoch = me.clock.access(AccessKind::Write, Operation::StoreGlobal),
                  .clock = me.clock,

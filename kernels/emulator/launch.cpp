@@ -6,7 +6,11 @@
 namespace qoq::emulator {
 
 Cta::Cta(Launch& of, uint32_t threads_count, uint32_t shared_bytes, bool races)
-    : launch(of), threads(threads_count), warps(threads_count / warp_size), shared(shared_bytes), stacks(threads_count) {
+    : launch(of),
+      threads(threads_count),
+      warps(threads_count / warp_size),
+      shared(shared_bytes),
+      stacks(threads_count) {
   if (races) shadow = std::make_unique<Shadow>(shared_bytes);
   for (uint32_t i = 0; i < warps.size(); ++i) warps[i].index = i;
   for (uint32_t i = 0; i < threads_count; ++i) {

@@ -29,7 +29,7 @@ struct Warp {
   uint32_t arrived = 0;  // lanes that wait at `operation`
   uint32_t exited = 0;
   Operation operation = Operation::None;
-  uint32_t key = 0;                        // what else the lanes must agree on
+  uint32_t key = 0;                      // what else the lanes must agree on
   std::array<void*, warp_size> slots{};  // what each waiting lane brought
   RequestLog requests;
 };
@@ -71,7 +71,8 @@ struct Cta {
 };
 
 struct Launch {
-  Launch(Memory& registered, const Options& chosen) : options(chosen), random(chosen.seed), memory(registered, chosen.races) {}
+  Launch(Memory& registered, const Options& chosen)
+      : options(chosen), random(chosen.seed), memory(registered, chosen.races) {}
   bool draw(unsigned one_in) { return random() % one_in == 0; }
 
   void (*entry)(const void*) = nullptr;
@@ -91,13 +92,13 @@ struct Launch {
   uint64_t next_cta = 0;
   std::unordered_map<const void*, GridClocksPtr> released;  // per address that synchronises
   std::vector<Thread*> pollers;
-  uint64_t news = 0;       // changes of global memory so far
-  uint64_t woken_at = 0;   // news when pollers were last woken
+  uint64_t news = 0;        // changes of global memory so far
+  uint64_t woken_at = 0;    // news when pollers were last woken
   uint32_t idle_wakes = 0;  // wakes since without news
 };
 
 /// The thread running on this OS thread.
-extern thread_local Thread* current;
+extern constinit thread_local Thread* current;
 
 /// Ends the fiber of `current` for now: it runs again when its lane is ready.
 void park();

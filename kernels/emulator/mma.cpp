@@ -75,7 +75,8 @@ void multiply_plain(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void multiply_avx2(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]) {
+__attribute__((target("avx2"))) void multiply_avx2(const int16_t (&a)[32], const int16_t (&b)[16][8][2],
+                                                   u32 (&sums)[8]) {
   __m256i even = _mm256_setzero_si256();
   __m256i odd = _mm256_setzero_si256();
   for (u32 k = 0; k < 16; k += 2) {
@@ -150,14 +151,21 @@ constexpr u32 bfloat_key = 2;
 }  // namespace
 
 void mma_int8(i32* d, const u32* a, const u32* b, u32 rows, u32 columns, Signs signs) {
-  if (rows > most_tiles || columns > most_tiles) fault_operand(Operation::Mma, "a warp tile has at most 32 MMAs a side");
+  if (rows > most_tiles || columns > most_tiles)
+    fault_operand(Operation::Mma, "a warp tile has at most 32 MMAs a side");
   Fragments<i32> mine{d, a, b};
   meet(Operation::Mma, rows << 16 | columns << 8 | static_cast<u32>(signs), mine, [&](auto& lanes) {
     thread_local Operands operands;  // 48 KB: too much for a fiber's stack
     switch (signs) {
-      case Signs::s8s8: spread<false, false>(lanes, rows, columns, operands); break;
-      case Signs::s8u8: spread<false, true>(lanes, rows, columns, operands); break;
-      case Signs::u8s8: spread<true, false>(lanes, rows, columns, operands); break;
+      case Signs::s8s8:
+        spread<false, false>(lanes, rows, columns, operands);
+        break;
+      case Signs::s8u8:
+        spread<false, true>(lanes, rows, columns, operands);
+        break;
+      case Signs::u8s8:
+        spread<true, false>(lanes, rows, columns, operands);
+        break;
     }
     multiply_tiles(lanes, rows, columns, operands);
     current->cta->launch.result.counters.mmas += rows * columns;

@@ -49,7 +49,8 @@ class RequestLog {
            uint64_t address) {
     size_t at = cursors_[lane];  // usually the next lane does what the one before did, in the same order
     const auto fits = [&](const Request& r) {
-      return r.site == site && r.operation == operation && r.global == global && r.buffer == buffer && (r.lanes >> lane & 1) == 0;
+      return r.site == site && r.operation == operation && r.global == global && r.buffer == buffer &&
+             (r.lanes >> lane & 1) == 0;
     };
     if (at >= count_ || !fits(requests_[at])) {
       for (at = 0; at < count_ && !fits(requests_[at]);) ++at;

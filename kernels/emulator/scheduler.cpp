@@ -8,16 +8,17 @@
 
 namespace qoq::emulator {
 
-thread_local Thread* current = nullptr;
+constinit thread_local Thread* current = nullptr;
 
 namespace {
 
-constexpr std::byte poison{0xcd};         // what shared memory holds before anybody writes
+constexpr std::byte poison{0xcd};               // what shared memory holds before anybody writes
 constexpr uint32_t idle_wakes_allowed = 10000;  // looks at unchanged memory before pollers count as stuck
 constexpr unsigned change_cta_one_in = 32;
 
 uint32_t random_bit(Launch& launch, uint32_t bits) {
-  for (auto skip = static_cast<uint32_t>(launch.random() % static_cast<unsigned>(std::popcount(bits))); skip > 0; --skip) {
+  for (auto skip = static_cast<uint32_t>(launch.random() % static_cast<unsigned>(std::popcount(bits))); skip > 0;
+       --skip) {
     bits &= bits - 1;
   }
   return static_cast<uint32_t>(std::countr_zero(bits));
@@ -61,8 +62,7 @@ void run_thread() {
 
 Cta& take_cta(Launch& launch) {
   if (launch.idle.empty()) {
-    launch.idle.push_back(
-        std::make_unique<Cta>(launch, launch.threads, launch.shared_bytes, launch.options.races));
+    launch.idle.push_back(std::make_unique<Cta>(launch, launch.threads, launch.shared_bytes, launch.options.races));
   }
   launch.running.push_back(std::move(launch.idle.back()));
   launch.idle.pop_back();
@@ -140,7 +140,8 @@ void poll(const void* address) {
 }
 
 void start_cta(Launch& launch, Cta& cta, uint64_t linear) {
-  cta.index = {static_cast<uint32_t>(linear % launch.grid.x), static_cast<uint32_t>(linear / launch.grid.x % launch.grid.y),
+  cta.index = {static_cast<uint32_t>(linear % launch.grid.x),
+               static_cast<uint32_t>(linear / launch.grid.x % launch.grid.y),
                static_cast<uint32_t>(linear / launch.grid.x / launch.grid.y)};
   cta.live = launch.threads;
   cta.current_warp = 0;
@@ -166,7 +167,8 @@ void run_ctas(Launch& launch) {
     if (cta == nullptr) {
       if (launch.running.empty()) return;
       if (!launch.pollers.empty() && wake_pollers(launch)) continue;
-      if (std::any_of(launch.running.begin(), launch.running.end(), [](auto& c) { return c->ready_warps != 0; })) continue;
+      if (std::any_of(launch.running.begin(), launch.running.end(), [](auto& c) { return c->ready_warps != 0; }))
+        continue;
       return report_deadlock(launch);
     }
     current = pick(*cta);
@@ -174,7 +176,8 @@ void run_ctas(Launch& launch) {
     switch_fiber(launch.main, current->fiber);
     if (launch.result.fault) return;
     if (cta->live == 0) {
-      const auto found = std::find_if(launch.running.begin(), launch.running.end(), [&](auto& c) { return c.get() == cta; });
+      const auto found =
+          std::find_if(launch.running.begin(), launch.running.end(), [&](auto& c) { return c.get() == cta; });
       launch.idle.push_back(std::move(*found));
       launch.running.erase(found);
     }

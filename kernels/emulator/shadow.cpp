@@ -26,11 +26,16 @@ bool excuses(Epoch earlier, AccessKind later, const ThreadClock& clock) {
 /// remembered.
 bool covers(AccessKind later, AccessKind earlier) {
   switch (later) {
-    case AccessKind::Read: return earlier == AccessKind::Read || earlier == AccessKind::AtomicRead;
-    case AccessKind::AtomicRead: return earlier == AccessKind::AtomicRead;
-    case AccessKind::AtomicWrite: return earlier == AccessKind::AtomicRead || earlier == AccessKind::AtomicWrite;
-    case AccessKind::ReadonlyRead: return earlier == AccessKind::Read || earlier == AccessKind::AtomicRead;
-    case AccessKind::Write: return true;
+    case AccessKind::Read:
+      return earlier == AccessKind::Read || earlier == AccessKind::AtomicRead;
+    case AccessKind::AtomicRead:
+      return earlier == AccessKind::AtomicRead;
+    case AccessKind::AtomicWrite:
+      return earlier == AccessKind::AtomicRead || earlier == AccessKind::AtomicWrite;
+    case AccessKind::ReadonlyRead:
+      return earlier == AccessKind::Read || earlier == AccessKind::AtomicRead;
+    case AccessKind::Write:
+      return true;
   }
   return false;
 }

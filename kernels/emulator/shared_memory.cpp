@@ -38,7 +38,8 @@ struct MatrixLoad {
 };
 
 /// Lane i holds element pair (i % 4) of row i / 4 of each matrix; transposed, of column i / 4.
-void load_matrices(const std::byte* shared, const std::array<MatrixLoad*, warp_size>& lanes, u32 count, bool transpose) {
+void load_matrices(const std::byte* shared, const std::array<MatrixLoad*, warp_size>& lanes, u32 count,
+                   bool transpose) {
   for (u32 matrix = 0; matrix < count; ++matrix) {
     for (u32 row = 0; row < 8; ++row) {
       const std::byte* from = shared + lanes[matrix * 8 + row]->offset;

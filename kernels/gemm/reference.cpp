@@ -65,9 +65,11 @@ std::vector<int8_t> ablated_weights(const GemmCase& c, bool biased) {
   const size_t n = static_cast<size_t>(c.problem.n), k = static_cast<size_t>(c.problem.k);
   std::vector<int8_t> w(n * k);
   for (size_t column = 0; column < n; ++column) {
-    const size_t low = column % 32 < 16 ? column : column - 16;
+    const size_t e = column % 16 / 8;
     for (size_t row = 0; row < k; ++row) {
-      const size_t from = column % 32 < 16 ? row : row ^ 16;
+      const size_t half = row % 32 / 16;
+      const size_t low = column / 32 * 32 + half * 8 + column % 8;
+      const size_t from = row / 32 * 32 + (column % 32 < 16 ? e : 1 - e) * 16 + row % 16;
       const int byte = c.q4[low * k + from] | c.q4[(low + 16) * k + from] << 4;
       w[column * k + row] = static_cast<int8_t>(biased ? byte - 128 : byte);
     }

@@ -17,8 +17,9 @@ std::vector<int32_t> accumulate(const GemmCase& c, std::span<const int8_t> w);
 std::vector<std::byte> finish(const GemmCase& c, std::span<const int32_t> sums);
 
 /// What the no-dequant ablation multiplies instead of the case's weights, as int8 [N][K]: the packed bytes as they lie.
-/// A column with n%32 < 16 gets the bytes that hold its codes; its neighbour 16 further the same bytes with the k-halves
-/// of each 32 exchanged. `biased` for unsigned weights whose epilogue takes 128 off.
+/// A fragment takes a pair of words as it was loaded, so k-halves and column-halves of each 32 × 32 block change places:
+/// column 16g + 8e + r, row 16h + s gets the byte of column 8h + r (and 16 further), row 16·(g ? 1 − e : e) + s.
+/// `biased` for unsigned weights whose epilogue takes 128 off.
 std::vector<int8_t> ablated_weights(const GemmCase& c, bool biased);
 
 /// Outputs beside the reference: bit-equality, or the first difference.

@@ -8,7 +8,7 @@
 #define QOQ_UNROLL
 #define QOQ_NO_UNROLL
 /// The entry takes the address of its ARGS; NAME_threads tells whoever opened the shared object the CTA's size.
-#define QOQ_ENTRY(NAME, BODY, ARGS, THREADS, MIN_CTAS)                                \
+#define QOQ_ENTRY(NAME, BODY, ARGS, THREADS, MIN_CTAS)                              \
   extern "C" void NAME(const void* args) { BODY(*static_cast<const ARGS*>(args)); } \
   extern "C" {                                                                      \
   extern const unsigned NAME##_threads;                                             \

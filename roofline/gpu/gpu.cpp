@@ -65,11 +65,13 @@ struct DeviceField {
 const std::vector<DeviceField>& device_fields() {
   constexpr double kib = 1024, mib = 1024 * 1024;
   static const std::vector<DeviceField> all = {
-      {"compute_capability", "major·10+minor", 80, 129, 1, [](Device& d, double v) { d.compute_capability = static_cast<int>(v); }},
+      {"compute_capability", "major·10+minor", 80, 129, 1,
+       [](Device& d, double v) { d.compute_capability = static_cast<int>(v); }},
       {"sm_count", "SM", 1, 1024, 1, [](Device& d, double v) { d.sm_count = static_cast<int>(v); }},
       {"shared_per_block", "KiB", 16, 1024, kib,
        [](Device& d, double v) { d.shared_per_block_bytes = static_cast<int64_t>(v); }},
-      {"shared_per_sm", "KiB", 16, 1024, kib, [](Device& d, double v) { d.shared_per_sm_bytes = static_cast<int64_t>(v); }},
+      {"shared_per_sm", "KiB", 16, 1024, kib,
+       [](Device& d, double v) { d.shared_per_sm_bytes = static_cast<int64_t>(v); }},
       {"shared_reserved", "KiB", 0, 16, kib,
        [](Device& d, double v) { d.shared_reserved_bytes = static_cast<int64_t>(v); }},
       {"registers_per_sm", "registers", 32768, 1048576, 1,
@@ -157,8 +159,8 @@ Gpu parse_gpu(std::string_view yaml, const std::string& name) {
   for (const Field& field : fields()) {
     const std::string within = group(field.key);
     const Sheet at = within.empty() ? sheet : sheet.child(within);
-    field.at(gpu) = at.rate(within.empty() ? field.key : field.key.substr(within.size() + 1), field.unit, field.low,
-                            field.high);
+    field.at(gpu) =
+        at.rate(within.empty() ? field.key : field.key.substr(within.size() + 1), field.unit, field.low, field.high);
   }
   if (sheet.has("measured_dram_bandwidth"))
     gpu.measured_dram_bandwidth = sheet.rate("measured_dram_bandwidth", "GB/s", 10, 1e5);

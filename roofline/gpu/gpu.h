@@ -42,14 +42,14 @@ struct Gpu {
   Device device;
   std::map<std::string, Rate> device_rates;  ///< the same numbers as the sheet has them, with their sources, by key
 
-  Rate clock_ghz;                                ///< SM clock, for everything counted in clocks but the tensor cores
-  Rate tensor_clock_ghz;                         ///< the clock behind the listed tensor rates
-  Rate dram_bandwidth;                           ///< GB/s, listed
-  std::optional<Rate> measured_dram_bandwidth;   ///< GB/s, read + write of a copy, where somebody measured it
-  Rate l2_bandwidth;                             ///< B/clk, whole chip
-  Rate shared_bandwidth;                         ///< B/clk/SM
-  std::map<std::string, TensorRate> tensor;      ///< by arithmetic: int8, int4, fp16, fp8; absent where there is none
-  Rate mma_sync_fraction;                        ///< of the tensor rate that mma.sync attains (wgmma, tcgen05: all)
+  Rate clock_ghz;                               ///< SM clock, for everything counted in clocks but the tensor cores
+  Rate tensor_clock_ghz;                        ///< the clock behind the listed tensor rates
+  Rate dram_bandwidth;                          ///< GB/s, listed
+  std::optional<Rate> measured_dram_bandwidth;  ///< GB/s, read + write of a copy, where somebody measured it
+  Rate l2_bandwidth;                            ///< B/clk, whole chip
+  Rate shared_bandwidth;                        ///< B/clk/SM
+  std::map<std::string, TensorRate> tensor;     ///< by arithmetic: int8, int4, fp16, fp8; absent where there is none
+  Rate mma_sync_fraction;                       ///< of the tensor rate that mma.sync attains (wgmma, tcgen05: all)
 
   /// Threads per clock per SM of each pipe, and warps issued per clock per SM.
   struct Pipes {
@@ -59,9 +59,9 @@ struct Gpu {
 
   /// SM clocks from issue to result on an idle GPU.
   struct Latencies {
-    Rate dram, l2;             ///< a global load that misses L2, one that hits it
+    Rate dram, l2;  ///< a global load that misses L2, one that hits it
     Rate shared, mma, barrier;
-    Rate issue;                ///< between two instructions of one warp that has its scheduler to itself, on average
+    Rate issue;  ///< between two instructions of one warp that has its scheduler to itself, on average
   } latency;
 
   Rate launch_us;  ///< what a kernel costs beyond its own work when launched back to back

@@ -67,8 +67,7 @@ void Sheet::allow_only(const std::vector<std::string>& known) const {
     const Location at = place(file_, entry.first.Mark());
     if (std::find(known.begin(), known.end(), key) == known.end())
       bad_input_at(at, "unknown key '{}{}'; known here: {}", path_, key, fmt::join(known, ", "));
-    if (std::find(seen.begin(), seen.end(), key) != seen.end())
-      bad_input_at(at, "{}{} is given twice", path_, key);
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) bad_input_at(at, "{}{} is given twice", path_, key);
     seen.push_back(key);
   }
 }

@@ -36,10 +36,13 @@ Elf::Elf(std::span<const std::byte> bytes) {
   const uint64_t abi = read_number(bytes, 8, 1), flags = read_number(bytes, 48, 4);
   architecture_ = static_cast<int>(abi >= 8 ? flags >> 8 & 0xff : flags & 0xff);
 
-  const uint64_t table = read_number(bytes, 40, 8), count = read_number(bytes, 60, 2), names = read_number(bytes, 62, 2);
+  const uint64_t table = read_number(bytes, 40, 8), count = read_number(bytes, 60, 2),
+                 names = read_number(bytes, 62, 2);
   if (read_number(bytes, 58, 2) != kSectionBytes || names >= count)
     bad_input("cubin: its section table is damaged ({} sections, names in number {})", count, names);
   const auto headers = piece(bytes, table, count * kSectionBytes);
+  // Nothing of the program headers is read, but they end a whole file: without them it was cut short.
+  piece(bytes, read_number(bytes, 32, 8), read_number(bytes, 54, 2) * read_number(bytes, 56, 2));
   std::vector<uint64_t> name_offsets;
   uint64_t symbol_section = count;
   for (uint64_t i = 0; i < count; ++i) {

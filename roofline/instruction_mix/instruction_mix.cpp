@@ -43,7 +43,8 @@ struct Branch {
 
 void find_loops(EntryCode& code, const std::vector<Branch>& branches) {
   // Every kernel ends in a branch to itself. Where it does not decode as one, no target can be trusted.
-  const bool calibrated = std::any_of(branches.begin(), branches.end(), [](const Branch& b) { return b.offset == -16; });
+  const bool calibrated =
+      std::any_of(branches.begin(), branches.end(), [](const Branch& b) { return b.offset == -16; });
   for (const Branch& branch : branches) {
     const int64_t target = branch.at + 1 + branch.offset / 16;
     if (!calibrated || branch.offset % 16 != 0 || target < 0 ||
@@ -56,9 +57,8 @@ void find_loops(EntryCode& code, const std::vector<Branch>& branches) {
     for (int i = loop.begin; i <= loop.end; ++i) loop.mix.add(code.instructions[static_cast<size_t>(i)]);
     code.loops.push_back(std::move(loop));
   }
-  std::sort(code.loops.begin(), code.loops.end(), [](const Loop& a, const Loop& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end > b.end;
-  });
+  std::sort(code.loops.begin(), code.loops.end(),
+            [](const Loop& a, const Loop& b) { return a.begin != b.begin ? a.begin < b.begin : a.end > b.end; });
   for (size_t i = 0; i < code.loops.size(); ++i) {
     const Loop& loop = code.loops[i];
     if (loop.mma() == 0) continue;
@@ -194,14 +194,14 @@ std::string describe(const EntryCode& code) {
     for (const auto& [count, name] : by_count) text_line += fmt::format(" {}={}", name, -count);
     return text_line + "\n";
   };
-  std::string out = fmt::format("{}: sm_{}, {} registers, {} B static shared, {} B stack, {} instructions, {} unknown\n",
-                                code.name, code.architecture, code.registers, code.static_shared_bytes,
-                                code.stack_bytes, code.mix.total(), code.unknown());
+  std::string out = fmt::format(
+      "{}: sm_{}, {} registers, {} B static shared, {} B stack, {} instructions, {} unknown\n", code.name,
+      code.architecture, code.registers, code.static_shared_bytes, code.stack_bytes, code.mix.total(), code.unknown());
   if (code.unresolved_branches)
     out += fmt::format("  {} branches not decoded: loops may be missing\n", code.unresolved_branches);
   if (const Loop* loop = code.main())
-    out += fmt::format("  main loop [{}, {}] of {} loops:{}", loop->begin, loop->end, code.loops.size(),
-                       line(loop->mix));
+    out +=
+        fmt::format("  main loop [{}, {}] of {} loops:{}", loop->begin, loop->end, code.loops.size(), line(loop->mix));
   else
     out += fmt::format("  no loop with MMAs ({} loops):{}", code.loops.size(), line(code.mix));
   return out;

@@ -56,9 +56,9 @@ constexpr Opcode kOpcodes[] = {
     {0x046, "VIADDMNMX", Alu, 90, 103},
     {0x048, "VIMNMX", Alu, 90, 120},
     {0x006, "VOTE", Alu},
-    {0x02f, "ELECT", Alu, 90, 120},   // assumed
-    {0x1c2, "R2UR", Alu, 80, 89},     // assumed
-    {0x0ca, "R2UR", Alu, 90, 120},    // assumed
+    {0x02f, "ELECT", Alu, 90, 120},  // assumed
+    {0x1c2, "R2UR", Alu, 80, 89},    // assumed
+    {0x0ca, "R2UR", Alu, 90, 120},   // assumed
 
     // Floating point, 32 bits. [N] "FMA"
     {0x020, "FMUL", Fma},

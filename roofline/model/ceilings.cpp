@@ -23,7 +23,8 @@ std::vector<Ceiling> ceilings(const Gpu& gpu) {
     const double tops = gpu.tensor_ops(arithmetic) * 1e-12;
     all.push_back({Tensor, arithmetic, tops, cite(rate.listed)});
     if (gpu.mma_sync_fraction.value < 1)
-      all.push_back({Tensor, arithmetic + ", mma.sync", tops * gpu.mma_sync_fraction.value, cite(gpu.mma_sync_fraction)});
+      all.push_back(
+          {Tensor, arithmetic + ", mma.sync", tops * gpu.mma_sync_fraction.value, cite(gpu.mma_sync_fraction)});
   }
   all.push_back({CudaCore, "CUDA cores, fp32", gpu.cuda_core_ops() * 1e-12, cite(gpu.pipes.fma)});
   return all;

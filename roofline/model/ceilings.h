@@ -26,7 +26,8 @@ double ridge_ops_per_byte(const Ceiling& memory, const Ceiling& compute);
 double ops_per_byte(const Work& work);
 
 /// Least time the problem can take, µs: max(bytes / DRAM bandwidth, operations / tensor rate), by the measured
-/// bandwidth where the sheet has one, or the listed one. Throws Fault::Input when the GPU has no rate for the arithmetic.
+/// bandwidth where the sheet has one, or the listed one. Throws Fault::Input when the GPU has no rate for the
+/// arithmetic.
 double speed_of_light_us(const Gpu& gpu, const Work& work, bool measured_bandwidth = true);
 
 }  // namespace qoq::roofline

@@ -76,10 +76,8 @@ void time_memory(const Gpu& gpu, const Launch& launch, const Traffic& traffic, c
   const double stages = std::max(1, traffic.pipeline_stages);
   const double stage_bytes = std::min(per_block, std::max(1.0, launch.shared_bytes / stages));
   const double in_flight = stage_bytes * std::max(1.0, stages - 1);
-  const double missed =
-      traffic.l2_read_bytes > 0 ? std::min(1.0, traffic.dram_read_bytes / traffic.l2_read_bytes) : 0;
-  const double latency_us =
-      (missed * gpu.latency.dram.value + (1 - missed) * gpu.latency.l2.value) / clocks_per_us;
+  const double missed = traffic.l2_read_bytes > 0 ? std::min(1.0, traffic.dram_read_bytes / traffic.l2_read_bytes) : 0;
+  const double latency_us = (missed * gpu.latency.dram.value + (1 - missed) * gpu.latency.l2.value) / clocks_per_us;
   p.in_flight_us = spread.rounds * per_block / std::max(1.0, in_flight) * latency_us;
 }
 
@@ -105,9 +103,11 @@ void time_sm(const Gpu& gpu, const Execution& run, double warps_per_block, doubl
     const double rate = gpu.tensor.at(arithmetic).macs_per_clock_sm * tensor_share * awake;
     p.tensor_us = macs / rate / (gpu.tensor_clock_ghz.value * 1e3);
   }
-  // One trip by itself: a barrier, a shared-memory read, the instructions at a lone warp's pace, an MMA's latency.
+  // One trip by itself: the instructions at a lone warp's pace, and from each barrier on the way through shared memory
+  // into an MMA.
   const auto& latency = gpu.latency;
-  const double trip_clocks = latency.barrier.value + latency.shared.value + latency.mma.value +
+  const double steps = std::max(1, run.body.named("BAR"));
+  const double trip_clocks = steps * (latency.barrier.value + latency.shared.value + latency.mma.value) +
                              run.body.issued() * latency.issue.value;
   p.chain_us = std::ceil(spread.rounds) * run.trips * trip_clocks / (gpu.clock_ghz.value * 1e3);
 }
@@ -144,9 +144,10 @@ Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& l
 }
 
 std::vector<std::pair<std::string_view, double>> Prediction::parts() const {
-  return {{"dram", dram_us},   {"l2", l2_us},         {"in_flight", in_flight_us}, {"tensor", tensor_us},
-          {"alu", alu_us},     {"fma", fma_us},       {"xu", xu_us},               {"shared", shared_us},
-          {"issue", issue_us}, {"chain", chain_us},   {"ramp", ramp_us},           {"launch", launch_us}};
+  return {{"dram", dram_us},     {"l2", l2_us},         {"in_flight", in_flight_us},
+          {"tensor", tensor_us}, {"alu", alu_us},       {"fma", fma_us},
+          {"xu", xu_us},         {"shared", shared_us}, {"issue", issue_us},
+          {"chain", chain_us},   {"ramp", ramp_us},     {"launch", launch_us}};
 }
 
 Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, const Traffic& traffic,

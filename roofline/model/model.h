@@ -39,11 +39,11 @@ struct Prediction {
   double launch_us = 0;
 
   Occupancy residency;
-  double blocks = 0;            ///< CTAs launched
-  double waves = 0;             ///< CTAs / (SMs · resident CTAs)
-  double tail_efficiency = 1;   ///< mean SM's CTAs / busiest SM's CTAs
+  double blocks = 0;           ///< CTAs launched
+  double waves = 0;            ///< CTAs / (SMs · resident CTAs)
+  double tail_efficiency = 1;  ///< mean SM's CTAs / busiest SM's CTAs
   double speed_of_light_us = 0;
-  std::string limiter;          ///< name of the largest part: "dram", "tensor", "chain", …
+  std::string limiter;  ///< name of the largest part: "dram", "tensor", "chain", …
 
   /// The µs parts by name, for rows and reports.
   std::vector<std::pair<std::string_view, double>> parts() const;

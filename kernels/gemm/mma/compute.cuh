@@ -56,15 +56,16 @@ QOQ_DEVICE u32 dequantize(u32 q, const Group<C>& group, int strip, int j) {
 }
 
 /// B fragments of one strip (4 × n8) for one k32 step. Word 2h + e of a lane's 16 bytes holds k-half h of columns
-/// 8e (low nibbles) and 16 + 8e (high nibbles).
+/// 8e (low nibbles) and 16 + 8e (high nibbles). The ablation takes the words in the pairs they were loaded in: anything
+/// else would cost moves that the kernel does not have.
 template <MmaConfig C>
 QOQ_DEVICE void packed_fragments(u32 block, const Place& at, const Group<C>& group, int strip, u32 (&b)[4][2]) {
   const u32x4 words = prim::load_shared_u32x4(block + at.lane * 16);
   const u32 word[4] = {words.x, words.y, words.z, words.w};
   QOQ_UNROLL for (int half = 0; half < 2; ++half) QOQ_UNROLL for (int e = 0; e < 2; ++e) {
     if constexpr (C.ablated) {
-      b[e][half] = word[2 * half + e];
-      b[2 + e][half] = word[2 * (1 - half) + e];
+      b[e][half] = word[2 * e + half];
+      b[2 + e][half] = word[2 * (1 - e) + half];
     } else {
       b[e][half] = dequantize<C>(tile::low_nibbles(word[2 * half + e]), group, strip, e);
       b[2 + e][half] = dequantize<C>(tile::high_nibbles(word[2 * half + e]), group, strip, 2 + e);

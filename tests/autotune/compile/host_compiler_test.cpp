@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "kernels/base/error.h"
 #include "tests/autotune/compile/tiny_source.h"
 
 namespace qoq::compile {
@@ -61,6 +66,37 @@ TEST_F(HostCompilerTest, ATruncatedObjectIsCompiledAgain) {
   EXPECT_FALSE(second.from_cache);
   EXPECT_NE(second.log.find("was damaged"), std::string::npos) << second.log;
   EXPECT_EQ(std::filesystem::file_size(second.object), size);
+}
+
+TEST_F(HostCompilerTest, AFullDiskIsAFaultAndNotTheSources) {
+  const std::filesystem::path compiler = folder_.path() / "compiler";
+  write_text(compiler, "#!/bin/sh\ncase $* in *--version*) echo version; exit 0;; esac\n"
+                       "echo 'x.s: No space left on device'; exit 1\n");
+  std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
+  ::setenv("CXX", compiler.c_str(), 1);
+  HostCompiler full(folder_.path() / "cache", 1);
+  ::unsetenv("CXX");
+  const std::vector<Source> sources = {saxpy("kernel")};
+  EXPECT_EQ(full.identity().substr(0, 12), "host version");
+  EXPECT_THROW(full.build(sources, {}, {}), Error);
+}
+
+TEST_F(HostCompilerTest, AStopKillsTheCompilerAndCancels) {
+  const std::filesystem::path compiler = folder_.path() / "compiler";
+  write_text(compiler, "#!/bin/sh\ncase $* in *--version*) exit 0;; esac\nsleep 60\n");
+  std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
+  ::setenv("CXX", compiler.c_str(), 1);
+  HostCompiler slow(folder_.path() / "cache", 1);
+  ::unsetenv("CXX");
+  std::stop_source stop;
+  const std::jthread stopper([&stop] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    stop.request_stop();
+  });
+  const std::vector<Source> sources = {saxpy("a"), saxpy("b")};
+  const auto start = std::chrono::steady_clock::now();
+  for (const Build& build : slow.build(sources, {}, stop.get_token())) EXPECT_TRUE(build.cancelled && !build.ok);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST_F(HostCompilerTest, IdentityNamesCompilerAndFlags) {

@@ -22,7 +22,8 @@ std::string decode(std::string_view text) {
       continue;
     }
     size_t end = text.find(';', i);
-    auto entity = end == std::string_view::npos ? kEntities.end() : kEntities.find(std::string(text.substr(i + 1, end - i - 1)));
+    auto entity =
+        end == std::string_view::npos ? kEntities.end() : kEntities.find(std::string(text.substr(i + 1, end - i - 1)));
     if (entity == kEntities.end()) complain("a bare ampersand");
     out += entity->second;
     i = end;
@@ -49,9 +50,7 @@ class Reader {
   }
 
  private:
-  void add_text(std::string text) {
-    pieces_.push_back({"", {}, std::move(text)});
-  }
+  void add_text(std::string text) { pieces_.push_back({"", {}, std::move(text)}); }
 
   std::string read_name() {
     size_t begin = at_;

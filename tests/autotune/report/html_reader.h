@@ -14,8 +14,8 @@ struct HtmlPiece {
 };
 
 /// Just enough of an HTML reader to hold our own pages to account: throws std::runtime_error when an element is closed
-/// that is not the last one opened, when one stays open, or when a tag or an entity is malformed. The text of script and
-/// style elements is taken verbatim up to their end tag, as browsers do.
+/// that is not the last one opened, when one stays open, or when a tag or an entity is malformed. The text of script
+/// and style elements is taken verbatim up to their end tag, as browsers do.
 std::vector<HtmlPiece> read_html(std::string_view page);
 
 /// The rows of every table body: each a list of cells' texts, without their second lines (small).

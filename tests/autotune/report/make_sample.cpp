@@ -14,5 +14,6 @@ int main(int argc, char** argv) {
   auto store = qoq::store::Store::open(file.path(), qoq::store::Mode::ReadWrite);
   qoq::report::Sample sample;
   if (argc < 3 || std::string_view(argv[2]) != "empty") sample = qoq::report::fill_sample(store);
-  qoq::report::write(store, sample.chosen, sample.layouts, argv[1], {.command_line = "qoqtune report --db results/demo/tune.db"});
+  qoq::report::write(store, sample.chosen, sample.layouts, argv[1],
+                     {.command_line = "qoqtune report --db results/demo/tune.db"});
 }

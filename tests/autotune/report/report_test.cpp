@@ -58,8 +58,10 @@ nlohmann::json figures(const std::vector<HtmlPiece>& pieces) {
   return {};
 }
 
-/// The problem's row among the tables' rows, by its variant column being there (the first table with the problem first).
-std::vector<std::string> row_of(const std::vector<std::vector<std::string>>& rows, const std::string& first, size_t nth = 0) {
+/// The problem's row among the tables' rows, by its variant column being there (the first table with the problem
+/// first).
+std::vector<std::string> row_of(const std::vector<std::vector<std::string>>& rows, const std::string& first,
+                                size_t nth = 0) {
   for (const auto& row : rows) {
     if (!row.empty() && row.front() == first && nth-- == 0) return row;
   }
@@ -114,7 +116,8 @@ TEST_F(ReportTest, NumbersAreTheStoresRows) {
     }
     EXPECT_EQ(points.size(), 24u);
     for (const store::ProblemRow& p : store.problems()) {
-      auto list = store.candidates({.environment = environments[gpu].id, .problem = p.text, .timed = true, .by_time = true});
+      auto list =
+          store.candidates({.environment = environments[gpu].id, .problem = p.text, .timed = true, .by_time = true});
       ASSERT_GE(list.size(), 2u);
       const Candidate &best = list[0], &next = list[1];
       auto row = row_of(rows, p.text, gpu);
@@ -152,6 +155,19 @@ TEST_F(ReportTest, RooflineHasTheStoresCeilings) {
   EXPECT_NEAR(memory[1][0], 1979 / 4.8, 0.1);
   EXPECT_NEAR(memory[1][1], 1979, 0.1);
   EXPECT_NEAR(lines[2].at("points")[0][0], 1979 / 4.8, 0.1);
+}
+
+TEST_F(ReportTest, ManyMatricesBecomeOneSeriesAScheme) {
+  int64_t id = add_environment("sim:h200");
+  for (int i = 1; i <= 9; ++i) {
+    store::ProblemRow row = sample_problem(64, 1024 * i, 4096);
+    store.put_problem(row);
+    store.record(id, sample_candidate(row.text, "mma.bm64", 5));
+    auto series = figures(read_html(render_all().html)).at("gpu-1-roofline-plot").at("series");
+    EXPECT_EQ(series.size(), i <= 8 ? static_cast<size_t>(i) : 1u);
+    EXPECT_EQ(series[0].at("connected"), i <= 8);
+    EXPECT_EQ(series.back().at("points").size(), i <= 8 ? 1u : 9u);
+  }
 }
 
 TEST_F(ReportTest, CsvHoldsEveryRow) {
@@ -258,7 +274,8 @@ TEST_F(ReportTest, ChoicesAreTakenAsHandedIn) {
   EXPECT_EQ(row[1], "mma.bm64");
   EXPECT_EQ(row[6], "−20.0 %") << "the faster row is shown as such";
   EXPECT_EQ(row_of(rows, "gemm w4a8-g128 n=4096 k=4096"),
-            (std::vector<std::string>{"gemm w4a8-g128 n=4096 k=4096", "qserve", "5.000", "4.000", "+25.0 %", "fragment 6.000 ms"}));
+            (std::vector<std::string>{"gemm w4a8-g128 n=4096 k=4096", "qserve", "5.000", "4.000", "+25.0 %",
+                                      "fragment 6.000 ms"}));
 }
 
 TEST_F(ReportTest, ProblemWithoutAnyKernelIsShownWithWhy) {
@@ -280,7 +297,8 @@ TEST_F(ReportTest, FailuresAreAllCounted) {
   auto rows = table_rows(read_html(render(store, sample.chosen, sample.layouts).html));
   int64_t shown = 0, failed = 0;
   for (const auto& row : rows) {
-    if (row.size() == 4 && (row[0] == "illegal" || row[0] == "compile_failed" || row[0] == "wrong")) shown += std::stoll(row[1]);
+    if (row.size() == 4 && (row[0] == "illegal" || row[0] == "compile_failed" || row[0] == "wrong"))
+      shown += std::stoll(row[1]);
   }
   for (const auto& environment : store.environments()) {
     for (const auto& count : store.counts(environment.id)) failed += count.outcome == Outcome::Ok ? 0 : count.count;
@@ -316,18 +334,20 @@ TEST_F(ReportTest, RedactionReachesEveryFile) {
   }();
   Candidate bad = candidate("mma.bm64", 1);
   bad.outcome = Outcome::CompileFailed;
-  bad.reason = "/home/jo/kernel.cu(3): error on " + host + " at '/home/jo smith/x' of MIG-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+  bad.reason =
+      "/home/jo/kernel.cu(3): error on " + host + " at '/home/jo smith/x' of MIG-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
   bad.median_us.reset();
   bad.source = Source::None;
   store.record(id, bad);
-  Files open = render_all(), closed = render_all({.redact = true, .command_line = "qoqtune report --db /home/jo/tune.db"});
+  Files open = render_all(),
+        closed = render_all({.redact = true, .command_line = "qoqtune report --db /home/jo/tune.db"});
   EXPECT_NE(open.html.find("0a1b2c3d"), std::string::npos) << "the test's secrets must be there to be redacted";
   EXPECT_NE(open.csv.find("/home/jo/"), std::string::npos);
   EXPECT_NE(open.markdown.find("/opt/secret"), std::string::npos);
   for (const std::string* text : {&closed.html, &closed.markdown, &closed.csv}) {
-    for (const std::string& secret : {std::string("0a1b2c3d"), std::string("/home/jo"), std::string("smith"),
-                                      std::string("/opt/secret"), std::string("aaaaaaaa-bbbb"), "on " + host + " at",
-                                      file.path().string()}) {
+    for (const std::string& secret :
+         {std::string("0a1b2c3d"), std::string("/home/jo"), std::string("smith"), std::string("/opt/secret"),
+          std::string("aaaaaaaa-bbbb"), "on " + host + " at", file.path().string()}) {
       EXPECT_EQ(text->find(secret), std::string::npos) << secret;
     }
   }

@@ -33,11 +33,11 @@ struct Tile {
   bool imad;
 };
 constexpr Tile kTiles[] = {
-    {16, 64, 128, 4, 1, true},  {16, 128, 128, 4, 1, true}, {16, 128, 128, 4, 2, true},  {32, 64, 128, 3, 1, false},
-    {32, 64, 128, 3, 1, true},  {32, 128, 128, 4, 1, true}, {32, 128, 128, 4, 2, true},  {64, 64, 64, 4, 1, false},
-    {64, 64, 128, 3, 1, false}, {64, 64, 128, 4, 1, true},  {64, 128, 64, 4, 1, true},   {64, 128, 64, 5, 1, true},
-    {64, 128, 64, 4, 2, true},  {128, 64, 64, 4, 1, false}, {128, 64, 64, 4, 1, true},   {128, 128, 64, 3, 1, true},
-    {128, 128, 64, 4, 1, true}, {128, 256, 64, 3, 1, true}, {128, 256, 128, 4, 1, true}, {256, 128, 64, 4, 1, true},
+    {16, 64, 128, 4, 1, true},   {16, 128, 128, 4, 1, true}, {16, 128, 128, 4, 2, true},  {32, 64, 128, 3, 1, false},
+    {32, 64, 128, 3, 1, true},   {32, 128, 128, 4, 1, true}, {32, 128, 128, 4, 2, true},  {64, 64, 64, 4, 1, false},
+    {64, 64, 128, 3, 1, false},  {64, 64, 128, 4, 1, true},  {64, 128, 64, 4, 1, true},   {64, 128, 64, 5, 1, true},
+    {64, 128, 64, 4, 2, true},   {128, 64, 64, 4, 1, false}, {128, 64, 64, 4, 1, true},   {128, 128, 64, 3, 1, true},
+    {128, 128, 64, 4, 1, true},  {128, 256, 64, 3, 1, true}, {128, 256, 128, 4, 1, true}, {256, 128, 64, 4, 1, true},
     {256, 128, 128, 5, 1, true}, {16, 256, 128, 4, 4, true},
 };
 
@@ -65,17 +65,27 @@ double time_us(const SampleGpu& gpu, const Tile& t, int m, int n, int k, double 
   return std::max(compute, memory) + 1.4 + 0.6 * t.split + 7e-4 * t.m + 3e-4 * t.n + 1e-4 * t.k;
 }
 
-Candidate make_candidate(const SampleGpu& gpu, const Tile& tile, const store::ProblemRow& problem, int m, int n, int k) {
+Candidate make_candidate(const SampleGpu& gpu, const Tile& tile, const store::ProblemRow& problem, int m, int n,
+                         int k) {
   double gbps = gpu.measured_gbps > 0 ? gpu.measured_gbps : gpu.listed_gbps;
   double bytes = problem.read_bytes + problem.write_bytes;
   double light_us = std::max(bytes / gbps * 1e-3, problem.ops / (gpu.int8_tops * 1e6));
   Candidate row = sample_candidate(problem.text, variant_of(tile), time_us(gpu, tile, m, n, k, light_us));
   row.published = is_published(tile, m);
   row.speed_of_light_us = light_us;
-  row.details = fmt::format(R"({{"limiter": "{}"}})", *row.median_us > 3 * light_us ? "chain" : m >= 256 ? "tensor" : "dram");
-  row.kernels = {{.digest = fmt::format("{}-{}", gpu.architecture, row.variant), .entry = "gemm", .registers = 96 + tile.m / 4,
-                  .static_shared_bytes = 0, .spill_bytes = 0, .local_bytes = 0, .details = "{}",
-                  .dynamic_shared_bytes = int64_t(shared_bytes(tile)), .ctas = 128, .threads = 128}};
+  row.details = fmt::format(R"({{"limiter": "{}"}})", *row.median_us > 3 * light_us ? "chain"
+                                                      : m >= 256                    ? "tensor"
+                                                                                    : "dram");
+  row.kernels = {{.digest = fmt::format("{}-{}", gpu.architecture, row.variant),
+                  .entry = "gemm",
+                  .registers = 96 + tile.m / 4,
+                  .static_shared_bytes = 0,
+                  .spill_bytes = 0,
+                  .local_bytes = 0,
+                  .details = "{}",
+                  .dynamic_shared_bytes = int64_t(shared_bytes(tile)),
+                  .ctas = 128,
+                  .threads = 128}};
   auto reject = [&](Outcome outcome, std::string reason) {
     row.outcome = outcome;
     row.reason = std::move(reason);
@@ -86,8 +96,8 @@ Candidate make_candidate(const SampleGpu& gpu, const Tile& tile, const store::Pr
   };
   int limit = gpu.sms == 142 ? 101376 : 166912;
   if (shared_bytes(tile) > limit * 0.45) {
-    reject(Outcome::Illegal, fmt::format("needs {:.0f} bytes of shared memory a CTA, {} allows {}", shared_bytes(tile) * 2,
-                                         gpu.name, limit));
+    reject(Outcome::Illegal, fmt::format("needs {:.0f} bytes of shared memory a CTA, {} allows {}",
+                                         shared_bytes(tile) * 2, gpu.name, limit));
   } else if (tile.m == 256 && gpu.sms != 132) {
     reject(Outcome::CompileFailed, fmt::format("spills {} bytes: rejected before timing", 40 + m % 7 * 8));
   } else if (k % (tile.k * tile.split * 2) != 0) {
@@ -171,15 +181,19 @@ Sample fill_sample(store::Store& store) {
     const char* label;
     int n, k;
   };
-  constexpr Matrix kMatrices[] = {{"qkv", 6144, 4096}, {"o", 4096, 4096}, {"gate_up", 28672, 4096}, {"down", 4096, 14336}};
+  constexpr Matrix kMatrices[] = {
+      {"qkv", 6144, 4096}, {"o", 4096, 4096}, {"gate_up", 28672, 4096}, {"down", 4096, 14336}};
   Sample sample;
   store::JobRow job;
   job.name = "llama-3-8b";
-  job.text = "name: llama-3-8b\nmodels: [llama-3-8b]\ntargets: [sim:a100, sim:l40s, sim:h200]\nm: [1, 17, 64, 128, 256, 1024]\n";
+  job.text =
+      "name: llama-3-8b\nmodels: [llama-3-8b]\ntargets: [sim:a100, sim:l40s, sim:h200]\nm: [1, 17, 64, 128, 256, "
+      "1024]\n";
   for (const Matrix& matrix : kMatrices) {
     for (int m : {1, 17, 64, 128, 256, 1024}) {
       store.put_problem(sample_problem(m, matrix.n, matrix.k));
-      job.items.push_back({sample_problem(m, matrix.n, matrix.k).text, fmt::format("Llama-3-8B {} tp=1", matrix.label), 32});
+      job.items.push_back(
+          {sample_problem(m, matrix.n, matrix.k).text, fmt::format("Llama-3-8B {} tp=1", matrix.label), 32});
     }
   }
   store.put_job(job);
@@ -191,15 +205,17 @@ Sample fill_sample(store::Store& store) {
     int64_t id = store.environment(e);
     store.put_gpu(id, {gpu.name, ceilings_of(gpu)});
     for (const Matrix& matrix : kMatrices) {
-      LayoutChoice layout{id, "gemm", "w4a8-g128", fmt::format("n={} k={}", matrix.n, matrix.k), "qserve", 0, 0, {}, {}};
+      LayoutChoice layout{id, "gemm", "w4a8-g128", fmt::format("n={} k={}", matrix.n, matrix.k), "qserve", 0,
+                          0,  {},     {}};
       for (int m : {1, 17, 64, 128, 256, 1024}) {
         store::ProblemRow problem = sample_problem(m, matrix.n, matrix.k);
         std::vector<Candidate> rows;
         for (const Tile& tile : kTiles) rows.push_back(make_candidate(gpu, tile, problem, m, matrix.n, matrix.k));
         store.record(id, rows);
         std::erase_if(rows, [](const Candidate& row) { return !row.median_us; });
-        auto best = std::min_element(rows.begin(), rows.end(),
-                                     [](const Candidate& a, const Candidate& b) { return *a.median_us < *b.median_us; });
+        auto best = std::min_element(rows.begin(), rows.end(), [](const Candidate& a, const Candidate& b) {
+          return *a.median_us < *b.median_us;
+        });
         sample.chosen.push_back({id, problem.text, best->variant, "exact"});
         layout.chosen_us += 32 * *best->median_us;
       }

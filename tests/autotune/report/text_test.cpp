@@ -74,7 +74,8 @@ TEST(ReportCeilings, ReadWhatTuneWrites) {
   EXPECT_EQ(list[0].value, 3);
   EXPECT_THROW(ceilings_from_json("{"), Error);
   EXPECT_THROW(ceilings_from_json(R"({"ceilings": [{"kind": "cuda"}]})"), Error);
-  EXPECT_THROW(ceilings_from_json(R"({"ceilings": [{"kind": "cuda", "name": "x", "source": "s", "value": 3}]})"), Error);
+  EXPECT_THROW(ceilings_from_json(R"({"ceilings": [{"kind": "cuda", "name": "x", "source": "s", "value": 3}]})"),
+               Error);
 }
 
 }  // namespace

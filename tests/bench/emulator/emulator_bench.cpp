@@ -29,8 +29,8 @@ void run_tiles(benchmark::State& state, const emulator::Options& options) {
                                          bench::tile_shared_bytes, memory, options);
     if (result.fault) return state.SkipWithError(result.fault->c_str());
   }
-  state.counters["k-tiles/s"] =
-      benchmark::Counter(static_cast<double>(tiles) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["k-tiles/s"] = benchmark::Counter(static_cast<double>(tiles) * static_cast<double>(state.iterations()),
+                                                   benchmark::Counter::kIsRate);
 }
 
 void warp_first(benchmark::State& state) { run_tiles(state, {}); }

@@ -8,9 +8,9 @@ namespace qoq::bench {
 using namespace qoq::prim;
 
 struct TileArgs {
-  const u8* a;       // s8 [128][k]
-  const u8* w;       // u4, QServe's blocks of 32 (n) × 32 (k): [128 / 32][k / 32][512]
-  i32* out;          // [128][128]
+  const u8* a;  // s8 [128][k]
+  const u8* w;  // u4, QServe's blocks of 32 (n) × 32 (k): [128 / 32][k / 32][512]
+  i32* out;     // [128][128]
   u32 k;
 };
 

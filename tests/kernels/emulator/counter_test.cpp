@@ -50,13 +50,13 @@ TEST(SharedCounter, BroadcastIsOneWavefront) {
 TEST(SharedCounter, WideAccessesGoInPhases) {
   const auto kernel = [](const RaceArgs&) {
     const u32 t = thread_index();
-    store_shared_u32x4(shared_base() + t * 16, {});            // 4 phases
-    store_shared_u32x4(shared_base() + 1024 + t * 32, {});     // each 2-way
-    store_shared_u32x4(shared_base() + 4096 + t * 128, {});    // each 8-way
+    store_shared_u32x4(shared_base() + t * 16, {});          // 4 phases
+    store_shared_u32x4(shared_base() + 1024 + t * 32, {});   // each 2-way
+    store_shared_u32x4(shared_base() + 4096 + t * 128, {});  // each 8-way
     sync_warp();
-    load_shared_u32x2(shared_base() + t * 8);                  // 2 phases
+    load_shared_u32x2(shared_base() + t * 8);                          // 2 phases
     load_shared_u32x2(shared_base() + 1024 + t / 2 * 32 + t % 2 * 8);  // each half 2-way
-    if (t < 16) load_shared_u32x4(shared_base() + t * 16);     // 2 phases have lanes
+    if (t < 16) load_shared_u32x4(shared_base() + t * 16);             // 2 phases have lanes
   };
   const Counters counters = count(kernel);
   expect_shared(counters.shared_stores, 3, 4 + 8 + 32, 12);
@@ -80,9 +80,9 @@ void expect_ldmatrix(u64 wavefronts) {
 
 TEST(SharedCounter, LdmatrixTakesAPhasePerMatrix) {
   expect_ldmatrix<16>(6);
-  expect_ldmatrix<64>(6 * 4);   // rows 64 bytes apart: chunks meet every second row
+  expect_ldmatrix<64>(6 * 4);  // rows 64 bytes apart: chunks meet every second row
   expect_ldmatrix<128>(6 * 8);
-  expect_ldmatrix<144>(6);      // padded by a chunk
+  expect_ldmatrix<144>(6);  // padded by a chunk
 }
 
 TEST(SharedCounter, CopiesCountLikeStores) {
@@ -120,13 +120,13 @@ TEST(SharedCounter, LanesAreOneRequestUnderEverySchedule) {
 TEST(GlobalCounter, SectorsAndBytes) {
   const auto kernel = [](const RaceArgs& a) {
     const u32 t = thread_index();
-    load_global(a.source + t);                                       // 128 bytes: 4 sectors
-    load_global(a.source + t * 8);                                   // 32 sectors
-    load_readonly(reinterpret_cast<const u32x4*>(a.source) + t);     // 512 bytes: 16 sectors
-    load_global(a.source + 31 - t);                                  // backwards: 4
-    load_global(a.source + 4 + t / 2);                               // 16 words from byte 16: 3 sectors
+    load_global(a.source + t);                                              // 128 bytes: 4 sectors
+    load_global(a.source + t * 8);                                          // 32 sectors
+    load_readonly(reinterpret_cast<const u32x4*>(a.source) + t);            // 512 bytes: 16 sectors
+    load_global(a.source + 31 - t);                                         // backwards: 4
+    load_global(a.source + 4 + t / 2);                                      // 16 words from byte 16: 3 sectors
     store_global(reinterpret_cast<u16*>(a.data) + t, static_cast<u16>(1));  // 64 bytes: 2
-    if (t < 3) store_global(a.data + 100 + t * 100, 1u);             // 3
+    if (t < 3) store_global(a.data + 100 + t * 100, 1u);                    // 3
   };
   const Counters counters = count(kernel);
   const BufferCounters& source = counters.buffers.at("source");

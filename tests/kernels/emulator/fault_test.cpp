@@ -33,7 +33,8 @@ TEST_F(Faults, SharedOutOfBounds) {
       },
       {.grid = {1, 2, 1}, .shared_bytes = 64});
   EXPECT_EQ(result.kind, FaultKind::OutOfBounds);
-  EXPECT_EQ(result.fault, "store_shared of 4 bytes at shared+64 by thread 9 of CTA (0,1,0) is out of bounds: shared has 64 bytes");
+  EXPECT_EQ(result.fault,
+            "store_shared of 4 bytes at shared+64 by thread 9 of CTA (0,1,0) is out of bounds: shared has 64 bytes");
   EXPECT_EQ(result.cta, (Dim3{0, 1, 0}));
   EXPECT_EQ(result.thread, 9u);
   EXPECT_EQ(result.operation, "store_shared");
@@ -43,7 +44,8 @@ TEST_F(Faults, SharedOutOfBounds) {
 
 TEST_F(Faults, SharedBelowTheWindow) {
   EXPECT_EQ(run([](const Args&) { store_shared_u32(0, 1); }, {.shared_bytes = 64}).kind, FaultKind::OutOfBounds);
-  EXPECT_EQ(run([](const Args&) { load_shared_u32(shared_base() - 4); }, {.shared_bytes = 64}).kind, FaultKind::OutOfBounds);
+  EXPECT_EQ(run([](const Args&) { load_shared_u32(shared_base() - 4); }, {.shared_bytes = 64}).kind,
+            FaultKind::OutOfBounds);
 }
 
 TEST_F(Faults, SharedStraddlesTheEnd) {
@@ -87,9 +89,8 @@ TEST_F(Faults, NothingRegistered) {
 }
 
 TEST_F(Faults, GlobalMisaligned) {
-  const Result result = run([](const Args& a) {
-    load_global(reinterpret_cast<const u32x4*>(reinterpret_cast<const u8*>(a.data) + 8));
-  });
+  const Result result =
+      run([](const Args& a) { load_global(reinterpret_cast<const u32x4*>(reinterpret_cast<const u8*>(a.data) + 8)); });
   EXPECT_EQ(result.kind, FaultKind::Misaligned);
   EXPECT_EQ(result.offset, 8u);
 }
@@ -175,7 +176,8 @@ TEST_F(Faults, DivergenceAtCollectives) {
   EXPECT_EQ(result.operation, "shuffle");
   EXPECT_EQ(result.other_operation, "sync_warp");
   EXPECT_EQ(result.thread, 8u);
-  EXPECT_EQ(result.fault, "divergence: lane 8 of warp 0 of CTA (0,0,0) arrives at shuffle while lanes 0x000000ff wait at sync_warp");
+  EXPECT_EQ(result.fault,
+            "divergence: lane 8 of warp 0 of CTA (0,0,0) arrives at shuffle while lanes 0x000000ff wait at sync_warp");
 }
 
 TEST_F(Faults, DivergenceInAnOperand) {
@@ -273,7 +275,10 @@ TEST_F(Faults, IllegalOperands) {
 
 TEST_F(Faults, TheNextLaunchIsUnharmed) {
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(run([](const Args&) { if (thread_index() > 3) sync_threads(); }).kind, FaultKind::Divergence);
+    EXPECT_EQ(run([](const Args&) {
+                if (thread_index() > 3) sync_threads();
+              }).kind,
+              FaultKind::Divergence);
     EXPECT_NO_FAULT(run([](const Args&) { sync_threads(); }));
   }
 }

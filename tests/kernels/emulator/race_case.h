@@ -45,8 +45,10 @@ class RaceMemory {
 template <class Kernel>
 Result run_race(bool ordered, const Shape& shape, const Options& options) {
   RaceMemory memory;
-  return ordered ? run_kernel([](const RaceArgs& a) { Kernel{}(a, true); }, memory.args(), shape, memory.memory(), options)
-                 : run_kernel([](const RaceArgs& a) { Kernel{}(a, false); }, memory.args(), shape, memory.memory(), options);
+  return ordered
+             ? run_kernel([](const RaceArgs& a) { Kernel{}(a, true); }, memory.args(), shape, memory.memory(), options)
+             : run_kernel([](const RaceArgs& a) { Kernel{}(a, false); }, memory.args(), shape, memory.memory(),
+                          options);
 }
 
 /// The fault names both operations; which of them comes second depends on the schedule.

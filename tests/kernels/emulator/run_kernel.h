@@ -38,7 +38,8 @@ inline std::vector<Options> all_options() {
   std::vector<Options> all;
   for (const AsyncLanding async : {AsyncLanding::Late, AsyncLanding::Early, AsyncLanding::Random}) {
     all.push_back({.async = async});
-    for (uint64_t seed = 1; seed <= 4; ++seed) all.push_back({.schedule = Schedule::Random, .async = async, .seed = seed});
+    for (uint64_t seed = 1; seed <= 4; ++seed)
+      all.push_back({.schedule = Schedule::Random, .async = async, .seed = seed});
   }
   return all;
 }

@@ -202,9 +202,10 @@ TEST(SharedRace, TheReportNamesBothSides) {
     if (thread_index() == 40) load_shared_u32(word(5));
   };
   const Result result = run_race<decltype(kernel)>(true, two_warps, {});
-  EXPECT_EQ(result.fault,
-            "race: load_shared of 4 bytes at shared+20 by thread 40 of CTA (0,0,0) is not ordered after the store_shared of "
-            "thread 3 of CTA (0,0,0)");
+  EXPECT_EQ(
+      result.fault,
+      "race: load_shared of 4 bytes at shared+20 by thread 40 of CTA (0,0,0) is not ordered after the store_shared of "
+      "thread 3 of CTA (0,0,0)");
   EXPECT_EQ(result.offset, 20u);
 }
 

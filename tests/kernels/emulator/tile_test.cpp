@@ -42,7 +42,8 @@ struct Tile {
     memory.add("w", w.data(), w.size());
     memory.add("out", out.data(), out.size() * 4, Access::Scratch);
     const bench::TileArgs args{a.data(), w.data(), out.data(), k};
-    return emulator::launch(tile_test_entry, &args, {}, tile_test_entry_threads, bench::tile_shared_bytes, memory, options);
+    return emulator::launch(tile_test_entry, &args, {}, tile_test_entry_threads, bench::tile_shared_bytes, memory,
+                            options);
   }
 
   u32 k;

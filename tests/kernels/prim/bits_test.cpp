@@ -45,7 +45,7 @@ TEST(Bits, PrmtOfEverySelectorNibble) {
     ASSERT_EQ(prmt(a, b, selector), expected);
   }
   EXPECT_EQ(prmt(0x03020100, 0x07060504, 0x7520), 0x07050200u);
-  EXPECT_EQ(prmt(0x80007f00, 0, 0x0b98), 0x00ff0000u);  // signs of bytes 3, 1 and 0
+  EXPECT_EQ(prmt(0x80007f00, 0, 0x0b98), 0x00ff0000u);                // signs of bytes 3, 1 and 0
   EXPECT_EQ(prmt(0x11223344, 0, 0xffff0000u | 0x3210), 0x11223344u);  // only 16 bits of the selector count
 }
 

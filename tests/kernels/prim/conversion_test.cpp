@@ -51,9 +51,11 @@ TEST(Conversion, EveryHalfToFloat) {
 TEST(Conversion, EveryRoundingBoundaryToHalf) {
   for (u32 bits = 0; bits < 0x7c00; ++bits) {
     const auto low = static_cast<float>(std::bit_cast<_Float16>(static_cast<u16>(bits)));
-    const float high = bits == 0x7bff ? 65536.0f : static_cast<float>(std::bit_cast<_Float16>(static_cast<u16>(bits + 1)));
+    const float high =
+        bits == 0x7bff ? 65536.0f : static_cast<float>(std::bit_cast<_Float16>(static_cast<u16>(bits + 1)));
     const float middle = low + (high - low) / 2;
-    for (const float value : {low, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 1e9f), std::nextafter(low, 1e9f)}) {
+    for (const float value :
+         {low, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 1e9f), std::nextafter(low, 1e9f)}) {
       const u32 packed = pack_half2(value, -value);
       ASSERT_EQ(packed & 0xffff, bits_of(static_cast<_Float16>(value))) << value;
       ASSERT_EQ(packed >> 16, bits_of(static_cast<_Float16>(-value))) << -value;
@@ -81,7 +83,9 @@ TEST(Conversion, NanBecomesTheQuietNan) {
 TEST(Conversion, FloatsToBfloat) {
   std::mt19937 random(6);
   for (int i = 0; i < 2000000; ++i) {
-    const u32 bits = i < 65536 ? static_cast<u32>(i) << 16 | (i % 3 == 0 ? 0x8000u : i % 3 == 1 ? 0x7fffu : 0x8001u)
+    const u32 bits = i < 65536 ? static_cast<u32>(i) << 16 | (i % 3 == 0   ? 0x8000u
+                                                              : i % 3 == 1 ? 0x7fffu
+                                                                           : 0x8001u)
                                : static_cast<u32>(random());
     const auto value = std::bit_cast<float>(bits);
     if (std::isnan(value)) continue;

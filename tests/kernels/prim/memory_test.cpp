@@ -183,7 +183,8 @@ u32 word_before_the_wait(AsyncLanding async) {
     store_global(reinterpret_cast<u32*>(a.out) + 4, load_shared_u32(shared_base()));
   };
   auto* bytes = reinterpret_cast<u8*>(words.data());
-  EXPECT_NO_FAULT(run_kernel(kernel, Args{bytes, bytes}, {.shared_bytes = 16}, memory, {.async = async, .races = false}));
+  EXPECT_NO_FAULT(
+      run_kernel(kernel, Args{bytes, bytes}, {.shared_bytes = 16}, memory, {.async = async, .races = false}));
   return words[4];
 }
 

@@ -44,7 +44,8 @@ void int8_kernel(const Int8Args& args) {
     }
   }
   for (u32 j = 0; j < J; ++j) {
-    for (u32 e = 0; e < 8; ++e) b[j][e / 4] |= u32{tile.b[in_group * 4 + (e & 3) + (e >= 4 ? 16 : 0)][j * 8 + group]} << (e % 4 * 8);
+    for (u32 e = 0; e < 8; ++e)
+      b[j][e / 4] |= u32{tile.b[in_group * 4 + (e & 3) + (e >= 4 ? 16 : 0)][j * 8 + group]} << (e % 4 * 8);
   }
   const auto each = [&](auto&& visit) {
     for (u32 i = 0; i < I; ++i) {
@@ -78,9 +79,12 @@ void check_int8(u8 bias, unsigned seed) {
   constexpr bool unsigned_b = how == How::s8u8 || how == How::tile_s8u8;
   std::mt19937 random(seed);
   Int8Tile tile;
-  for (auto& row : tile.a) for (u8& x : row) x = bias != 0 ? bias : static_cast<u8>(random());
-  for (auto& row : tile.b) for (u8& x : row) x = bias != 0 ? bias : static_cast<u8>(random());
-  for (auto& row : tile.d) for (i32& x : row) x = static_cast<i32>(random());  // large: sums wrap
+  for (auto& row : tile.a)
+    for (u8& x : row) x = bias != 0 ? bias : static_cast<u8>(random());
+  for (auto& row : tile.b)
+    for (u8& x : row) x = bias != 0 ? bias : static_cast<u8>(random());
+  for (auto& row : tile.d)
+    for (i32& x : row) x = static_cast<i32>(random());  // large: sums wrap
   Int8Tile expected = tile;
   for (u32 m = 0; m < I * 16; ++m) {
     for (u32 n = 0; n < J * 8; ++n) {
@@ -118,8 +122,8 @@ struct FloatArgs {
   FloatTile* tile;
 };
 
-// PTX: a's element i of lane: row = groupID for i in 0, 1, 4, 5, else groupID + 8; column = threadID·2 + (i & 1), + 8 for
-// i ≥ 4. b's element i: row = threadID·2 + (i & 1), + 8 for i ≥ 2; column = groupID. c as above.
+// PTX: a's element i of lane: row = groupID for i in 0, 1, 4, 5, else groupID + 8; column = threadID·2 + (i & 1), + 8
+// for i ≥ 4. b's element i: row = threadID·2 + (i & 1), + 8 for i ≥ 2; column = groupID. c as above.
 template <bool Bfloat>
 void float_kernel(const FloatArgs& args) {
   const u32 group = thread_index() >> 2;
@@ -133,7 +137,8 @@ void float_kernel(const FloatArgs& args) {
     const u32 row = e == 0 || e == 1 || e == 4 || e == 5 ? group : group + 8;
     a[e / 2] |= bits(tile.a[row][in_group * 2 + (e & 1) + (e >= 4 ? 8 : 0)]) << (e % 2 * 16);
   }
-  for (u32 e = 0; e < 4; ++e) b[e / 2] |= bits(tile.b[in_group * 2 + (e & 1) + (e >= 2 ? 8 : 0)][group]) << (e % 2 * 16);
+  for (u32 e = 0; e < 4; ++e)
+    b[e / 2] |= bits(tile.b[in_group * 2 + (e & 1) + (e >= 2 ? 8 : 0)][group]) << (e % 2 * 16);
   const auto place = [&](u32 e) -> float& { return tile.d[group + (e >= 2 ? 8 : 0)][in_group * 2 + (e & 1)]; };
   for (u32 e = 0; e < 4; ++e) d[e] = place(e);
   if constexpr (Bfloat) {
@@ -150,9 +155,12 @@ void check_float(unsigned seed) {
   std::mt19937 random(seed);
   FloatTile tile;
   const auto draw = [&] { return static_cast<float>(static_cast<int>(random() % 255) - 127) / 16; };
-  for (auto& row : tile.a) for (float& x : row) x = draw();
-  for (auto& row : tile.b) for (float& x : row) x = draw();
-  for (auto& row : tile.d) for (float& x : row) x = draw();
+  for (auto& row : tile.a)
+    for (float& x : row) x = draw();
+  for (auto& row : tile.b)
+    for (float& x : row) x = draw();
+  for (auto& row : tile.d)
+    for (float& x : row) x = draw();
   FloatTile expected = tile;
   for (u32 m = 0; m < 16; ++m) {
     for (u32 n = 0; n < 8; ++n) {

@@ -34,7 +34,8 @@ TEST(SharedObject, CompilesOpensAndRuns) {
   write_file_atomically(folder / "kernel.cpp", source);
   const fs::path object = folder / "kernel.so";
   const std::string command = "g++ -std=c++20 -O1 -Wall -Wextra -Werror -Wno-unknown-pragmas -fPIC -shared -I" +
-                              std::string(QOQ_SOURCE_DIR) + " " + (folder / "kernel.cpp").string() + " -o " + object.string();
+                              std::string(QOQ_SOURCE_DIR) + " " + (folder / "kernel.cpp").string() + " -o " +
+                              object.string();
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
   void* library = dlopen(object.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();

@@ -46,7 +46,8 @@ TEST_P(Dequantisation, CostsNoMoreThanItsForm) {
       cost[ablated] = 32 * (weights->alu + weights->fma);
       RecordProperty(fmt::format("{}_{}_{}", form.scheme, form.dequant, ablated), fmt::format("{:.2f}", cost[ablated]));
     }
-    EXPECT_LE(cost[0] - cost[1], form.most) << form.scheme << " " << form.dequant << ": " << cost[0] << " less " << cost[1];
+    EXPECT_LE(cost[0] - cost[1], form.most)
+        << form.scheme << " " << form.dequant << ": " << cost[0] << " less " << cost[1];
     EXPECT_GT(cost[0] - cost[1], 0.2 * form.most) << "an ablation that removes nothing proves nothing";
   }
 }

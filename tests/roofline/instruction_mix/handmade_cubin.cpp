@@ -43,7 +43,9 @@ std::string HandmadeCubin::bytes() const {
     put(headers, s.data.size() + s.size_without_data, 8), put(headers, s.link, 4), put(headers, 0, 20);
     body += s.data;
   }
-  std::string out = "\x7f" "ELF";
+  std::string out =
+      "\x7f"
+      "ELF";
   put(out, 2, 1), put(out, 1, 1), put(out, 1, 1), put(out, 0x41, 1), put(out, old_abi ? 7 : 8, 1), put(out, 0, 7);
   put(out, 2, 2), put(out, 190, 2), put(out, 1, 4), put(out, 0, 16), put(out, 64 + body.size(), 8);
   const auto sm = static_cast<uint64_t>(architecture);

@@ -1,0 +1,207 @@
+#include "roofline/model/model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+namespace qoq::roofline {
+namespace {
+
+const Gpu& h200() {
+  static const Gpu gpu = embedded_gpus().at("h200");
+  return gpu;
+}
+
+Mix mix(int mma, int alu, int imad, int shared_loads, int barriers) {
+  Mix all;
+  const auto add = [&](int count, std::string_view name, Pipe pipe, int shared_bytes) {
+    for (int i = 0; i < count; ++i) all.add({0, name, pipe, shared_bytes});
+  };
+  add(mma, "IMMA", Pipe::Tensor, 0);
+  add(alu, "LOP3", Pipe::Alu, 0);
+  add(imad, "IMAD", Pipe::FmaHeavy, 0);
+  add(shared_loads, "LDSM", Pipe::Lsu, 512);
+  add(barriers, "BAR", Pipe::Control, 0);
+  return all;
+}
+
+/// A 128×128×64 GEMM of m = n = k = 4096 with 8 warps of 64×32, roughly as W4A8 does it.
+struct Kernel {
+  EntryCode code;
+  Launch launch;
+  Traffic traffic;
+  Work work;
+
+  Kernel() {
+    code.registers = 128;
+    code.loops = {{0, 0, mix(32, 60, 24, 12, 1)}};
+    code.main_loop = 0;
+    code.mix = mix(32, 260, 100, 30, 3);
+    launch = {"k", {32, 32, 1}, {256, 1, 1}, {}, 3 * 12288};
+    traffic.dram_read_bytes = 25e6;
+    traffic.dram_write_bytes = 33.5e6;
+    traffic.l2_read_bytes = 1024 * (128 + 64) * 4096.0;
+    traffic.mma_instructions = 4096.0 * 4096 * 4096 / 4096;
+    traffic.pipeline_stages = 3;
+    work = {2.0 * 4096 * 4096 * 4096, "int8", 25e6, 33.5e6};
+  }
+  Prediction predict() const { return roofline::predict(h200(), code, launch, traffic, work); }
+};
+
+TEST(Occupancy, NamesWhatLimits) {
+  const Device& device = h200().device;
+  Kernel kernel;
+  kernel.code.registers = 168;  // 5376 a warp: three warps in a scheduler's 16384, so twelve in all
+  auto o = occupancy(device, kernel.code, kernel.launch);
+  EXPECT_EQ(o.blocks_per_sm, 1);
+  EXPECT_EQ(o.limiter, "registers");
+  kernel.code.registers = 32;
+  kernel.launch.shared_bytes = 75 * 1024;  // 3 · 76 KiB fill 228 exactly
+  o = occupancy(device, kernel.code, kernel.launch);
+  EXPECT_EQ(o.blocks_per_sm, 3) << "the reserved KiB counts";
+  EXPECT_EQ(o.limiter, "shared memory");
+  EXPECT_EQ(o.warps_per_sm, 24);
+  kernel.code.static_shared_bytes = 128;
+  EXPECT_EQ(occupancy(device, kernel.code, kernel.launch).blocks_per_sm, 2);
+  kernel.launch.shared_bytes = 0;
+  EXPECT_EQ(occupancy(device, kernel.code, kernel.launch).limiter, "registers");
+  kernel.code.registers = 24;
+  EXPECT_EQ(occupancy(device, kernel.code, kernel.launch).limiter, "threads");
+  kernel.launch.block = {32, 1, 1};
+  EXPECT_EQ(occupancy(device, kernel.code, kernel.launch).limiter, "blocks");
+  EXPECT_EQ(occupancy(device, kernel.code, kernel.launch).blocks_per_sm, 32);
+}
+
+TEST(Model, AKernelThatDoesNotFitTakesForEver) {
+  Kernel kernel;
+  kernel.launch.shared_bytes = 227 * 1024;
+  EXPECT_TRUE(std::isfinite(kernel.predict().total_us));
+  kernel.launch.shared_bytes += 1;
+  const Prediction p = kernel.predict();
+  EXPECT_TRUE(std::isinf(p.total_us));
+  EXPECT_EQ(p.limiter, "shared memory");
+}
+
+TEST(Model, PartsByHand) {
+  const Prediction p = Kernel().predict();
+  // 1024 CTAs on 132 SMs: the busiest has 8.
+  EXPECT_EQ(p.blocks, 1024);
+  EXPECT_DOUBLE_EQ(p.tail_efficiency, 1024.0 / 132 / 8);
+  EXPECT_EQ(p.residency.blocks_per_sm, 2);
+  EXPECT_DOUBLE_EQ(p.waves, 1024.0 / 264);
+  EXPECT_NEAR(p.dram_us, 58.5e6 / 4300e3, 1e-6);
+  EXPECT_NEAR(p.l2_us, (1024 * 192 * 4096.0 + 33.5e6) / (4472 * 1980), 1e-6);
+  // 4096³ multiply-adds at 4096 · 0.629 a clock: the busiest SM has 8 of 1024 CTAs.
+  const double macs = std::pow(4096.0, 3) * 8 / 1024;
+  EXPECT_NEAR(p.tensor_us, macs / (h200().tensor.at("int8").macs_per_clock_sm * 0.629) / 1830, 1e-6);
+  // 64 trips of 60 ALU instructions and 200 outside, for 8 CTAs of 8 warps, at 64 lanes a clock.
+  EXPECT_NEAR(p.alu_us, 8 * 8 * (64 * 60 + 200) * 32.0 / 64 / 1980, 1e-6);
+  EXPECT_NEAR(p.fma_us, 8 * 8 * (64 * 24 + 76) * 32.0 / 64 / 1980, 1e-6);
+  EXPECT_EQ(p.residency.limiter, "registers");
+  for (const auto& [name, us] : p.parts()) EXPECT_LE(us, p.total_us) << name;
+  EXPECT_GE(p.total_us, p.speed_of_light_us);
+}
+
+TEST(Model, IsDeterministic) { EXPECT_EQ(Kernel().predict().total_us, Kernel().predict().total_us); }
+
+// More of anything that costs is never faster.
+TEST(Model, IsMonotone) {
+  struct Knob {
+    const char* name;
+    std::function<void(Kernel&, double)> turn;
+  };
+  const auto body = [](std::string_view name, Pipe pipe, int bytes) {
+    return [=](Kernel& kernel, double by) {
+      for (int i = 0; i < static_cast<int>(by * 20); ++i)
+        kernel.code.loops[0].mix.add({0, name, pipe, bytes}), kernel.code.mix.add({0, name, pipe, bytes});
+    };
+  };
+  const Knob knobs[] = {
+      {"DRAM reads", [](Kernel& k, double by) { k.traffic.dram_read_bytes *= 1 + by; }},
+      {"DRAM writes", [](Kernel& k, double by) { k.traffic.dram_write_bytes *= 1 + by; }},
+      {"L2 reads", [](Kernel& k, double by) { k.traffic.l2_read_bytes *= 1 + by; }},
+      {"MMAs", [](Kernel& k, double by) { k.traffic.mma_instructions *= 1 + by; }},
+      {"fewer stages", [](Kernel& k, double by) { k.traffic.pipeline_stages = by > 1     ? 1
+                                                                              : by > 0.4 ? 2
+                                                                                         : 3; }},
+      {"ALU", body("LOP3", Pipe::Alu, 0)},
+      {"IMAD", body("IMAD", Pipe::FmaHeavy, 0)},
+      {"FFMA", body("FFMA", Pipe::Fma, 0)},
+      {"HFMA2", body("HFMA2", Pipe::Fp16, 0)},
+      {"I2F", body("I2F", Pipe::Xu, 0)},
+      {"shared loads", body("LDS", Pipe::Lsu, 512)},
+      {"barriers", body("BAR", Pipe::Control, 0)},
+  };
+  for (const double m : {1., 16., 4096.}) {  // decode, too
+    for (const Knob& knob : knobs) {
+      double before = 0;
+      for (double by = 0; by < 8; by = by * 1.5 + 0.1) {
+        Kernel kernel;
+        kernel.traffic.mma_instructions *= std::max(m, 128.) / 4096;
+        kernel.traffic.l2_read_bytes *= m / 4096;
+        kernel.launch.grid = {static_cast<uint32_t>(std::ceil(m / 128)), 32, 1};
+        knob.turn(kernel, by);
+        const double total = kernel.predict().total_us;
+        EXPECT_GE(total, before * (1 - 1e-12)) << knob.name << " by " << by << " at m = " << m;
+        before = total;
+      }
+    }
+  }
+}
+
+TEST(Model, FasterHardwareIsNeverSlower) {
+  for (const auto& [key, unused] : Gpu(h200()).rates()) {
+    const bool cost = key.starts_with("latency.") || key == "launch" || key == "block";
+    Gpu better = h200();
+    for (const auto& [name, rate] : better.rates())
+      if (name == key) rate->value *= cost ? 0.7 : 1.3;
+    // A tensor rate is listed at its clock: another clock alone leaves the product as it was.
+    better.settle();
+    const Kernel kernel;
+    EXPECT_LE(predict(better, kernel.code, kernel.launch, kernel.traffic, kernel.work).total_us,
+              kernel.predict().total_us * (1 + 1e-12))
+        << key;
+  }
+}
+
+TEST(Model, NamesTheLimiter) {
+  Kernel kernel;
+  kernel.traffic.dram_read_bytes = 5e9;
+  kernel.traffic.l2_read_bytes = 5e9;
+  kernel.traffic.pipeline_stages = 8;
+  kernel.launch.shared_bytes = 100 * 1024;
+  EXPECT_EQ(kernel.predict().limiter, "dram");
+  EXPECT_NEAR(kernel.predict().total_us, 5e9 / 4300e3, 0.2 * 5e9 / 4300e3);
+  for (int i = 0; i < 4000; ++i) kernel.code.loops[0].mix.add({0, "LOP3", Pipe::Alu, 0});
+  EXPECT_EQ(kernel.predict().limiter, "alu");
+}
+
+// Little's law: one SM with 8 KiB in flight cannot draw what 32 KiB draw.
+TEST(Model, FewBytesInFlightHoldBackSmallGrids) {
+  Kernel kernel;
+  kernel.launch.grid = {1, 32, 1};
+  kernel.traffic = {8.9e6, 131072, 8.9e6, 1024 * 256, 2};
+  kernel.launch.shared_bytes = 2 * 8192;
+  const Prediction shallow = kernel.predict();
+  kernel.traffic.pipeline_stages = 5;
+  kernel.launch.shared_bytes = 5 * 8192;
+  const Prediction deep = kernel.predict();
+  EXPECT_NEAR(shallow.in_flight_us, 8.9e6 / 32 / 8192 * 656 / 1980, 1e-6);
+  EXPECT_NEAR(deep.in_flight_us, shallow.in_flight_us / 4, 1e-6);
+  EXPECT_LT(deep.total_us, shallow.total_us);
+  EXPECT_GT(shallow.in_flight_us, shallow.dram_us);
+}
+
+TEST(Model, AGridOfOneMoreThanAWavePaysForIt) {
+  Kernel kernel;
+  kernel.launch.grid = {132, 1, 1};
+  const double full = kernel.predict().tensor_us * kernel.launch.grid.x;
+  kernel.launch.grid = {133, 1, 1};
+  const Prediction p = kernel.predict();
+  EXPECT_NEAR(p.tensor_us * 133 / full, 2, 1e-9);
+  EXPECT_NEAR(p.tail_efficiency, 133.0 / 264, 1e-9);
+}
+
+}  // namespace
+}  // namespace qoq::roofline
