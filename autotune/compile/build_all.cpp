@@ -118,8 +118,7 @@ void build_missing(const BuildAll& all, std::span<const Missing> missing, std::s
 
 }  // namespace
 
-std::vector<Build> BuildAll::operator()(std::span<const Source> sources, const Done& done,
-                                        std::stop_token stop) const {
+std::vector<Build> BuildAll::operator()(std::span<const Source> sources, const Done& done, std::stop_token stop) const {
   const IncludeDigests includes(headers);
   std::vector<Build> builds(sources.size());
   std::unordered_map<std::string, std::vector<size_t>> places;  // of each distinct source

@@ -25,12 +25,12 @@ struct EntryResources {
 /// One source after the compiler. A source that does not compile is an expected outcome: ok is false, log says why.
 struct Build {
   bool ok = false;
-  bool cancelled = false;   ///< a stop was asked for first: ok is false and says nothing about the source
+  bool cancelled = false;  ///< a stop was asked for first: ok is false and says nothing about the source
   bool from_cache = false;
-  std::string key;          ///< content address: source, what it includes, flags, compiler, architecture
+  std::string key;               ///< content address: source, what it includes, flags, compiler, architecture
   std::filesystem::path object;  ///< cubin or .so, when ok; source.cu and log.txt lie beside it
-  std::string log;          ///< what the compiler said, and what was wrong with a damaged cache entry
-  double compile_ms = 0;    ///< its share of the compiler's time; from the cache, what it once cost
+  std::string log;               ///< what the compiler said, and what was wrong with a damaged cache entry
+  double compile_ms = 0;         ///< its share of the compiler's time; from the cache, what it once cost
   std::map<std::string, EntryResources> entries;  ///< by entry name, when ok
 };
 

@@ -97,8 +97,8 @@ class UnitBuilder {
 HostCompiler::HostCompiler(fs::path cache_folder, int jobs, Headers headers)
     : headers_(std::move(headers)), cache_(cache_folder, ".so"), jobs_(jobs) {
   const char* chosen = std::getenv("CXX");
-  for (const std::string& candidate : {std::string(chosen != nullptr ? chosen : ""), std::string("g++"),
-                                       std::string("c++")}) {
+  for (const std::string& candidate :
+       {std::string(chosen != nullptr ? chosen : ""), std::string("g++"), std::string("c++")}) {
     command_ = split_words(candidate);
     if (command_.empty()) continue;
     auto ask = command_;

@@ -19,9 +19,11 @@ namespace fs = std::filesystem;
 
 #ifdef QOQ_HAS_CUDA_HEADERS
 
-#define QOQ_NVRTC_FUNCTIONS(X)                                                                                    \
-  X(nvrtcVersion) X(nvrtcGetErrorString) X(nvrtcCreateProgram) X(nvrtcDestroyProgram) X(nvrtcCompileProgram)      \
+// clang-format off
+#define QOQ_NVRTC_FUNCTIONS(X)                                                                                \
+  X(nvrtcVersion) X(nvrtcGetErrorString) X(nvrtcCreateProgram) X(nvrtcDestroyProgram) X(nvrtcCompileProgram)  \
   X(nvrtcGetProgramLogSize) X(nvrtcGetProgramLog) X(nvrtcGetCUBINSize) X(nvrtcGetCUBIN)
+// clang-format on
 
 struct NvrtcApi {
   runtime::Library builtins;  // before the library, so that it is closed after it
@@ -58,8 +60,8 @@ Nvrtc Nvrtc::open() {
   api->library = runtime::Library::open(names, runtime::cuda_library_folders());
   if (!api->library) return {nullptr, "", "NVRTC not found: " + api->library.reason()};
   const std::string where = api->library.path().string();
-#define QOQ_LOAD(name)                                                              \
-  api->name = api->library.find_as<decltype(api->name)>(#name);                     \
+#define QOQ_LOAD(name)                                          \
+  api->name = api->library.find_as<decltype(api->name)>(#name); \
   if (api->name == nullptr) return {nullptr, "", "NVRTC not found: " + where + " lacks " #name};
   QOQ_NVRTC_FUNCTIONS(QOQ_LOAD)
 #undef QOQ_LOAD
@@ -67,8 +69,9 @@ Nvrtc Nvrtc::open() {
   api->nvrtcVersion(&major, &minor);
   const std::string version = fmt::format("{}.{}", major, minor);
   if (major < least_major || (major == least_major && minor < least_minor)) {
-    return {nullptr, version, fmt::format("NVRTC not found: {} is version {}, {}.{} or newer is needed", where, version,
-                                          least_major, least_minor)};
+    return {nullptr, version,
+            fmt::format("NVRTC not found: {} is version {}, {}.{} or newer is needed", where, version, least_major,
+                        least_minor)};
   }
   api->builtins = open_builtins(api->library.path());
   return {api, version, ""};
@@ -76,10 +79,14 @@ Nvrtc Nvrtc::open() {
 
 namespace {
 
-std::vector<std::string> options_for(const std::string& architecture) {
+std::vector<std::string> options_for(const Nvrtc& nvrtc, const std::string& architecture) {
   // Default device: the config's constexpr members, shared with the host, carry no execution space.
-  return {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false", "--device-as-default-execution-space",
-          "--ptxas-options=-v"};
+  std::vector<std::string> options = {"--gpu-architecture=" + architecture, "--std=c++20", "--fmad=false",
+                                      "--device-as-default-execution-space", "--ptxas-options=-v"};
+  // From 12.9 on NVRTC keeps a cache of its own where there is a driver: a hit would bring no ptxas log, and a cold
+  // build would not be one. (NVRTC, "Caching")
+  if (nvrtc.version != "12.8") options.push_back("--no-cache");
+  return options;
 }
 
 /// One NVRTC program, destroyed at the end.
@@ -88,8 +95,8 @@ class Program {
   Program(const NvrtcApi& api, const std::string& text, const std::vector<const char*>& names,
           const std::vector<const char*>& texts)
       : api_(api) {
-    api.check(api.nvrtcCreateProgram(&program_, text.c_str(), "source.cu", static_cast<int>(names.size()),
-                                     texts.data(), names.data()),
+    api.check(api.nvrtcCreateProgram(&program_, text.c_str(), "source.cu", static_cast<int>(names.size()), texts.data(),
+                                     names.data()),
               "NVRTC cannot take the source");
   }
   ~Program() { api_.nvrtcDestroyProgram(&program_); }
@@ -156,7 +163,7 @@ Compiled compile_one(const NvrtcApi& api, const Source& source, const std::vecto
 }  // namespace
 
 std::vector<Build> NvrtcCompiler::build(std::span<const Source> sources, const Done& done, std::stop_token stop) {
-  const auto options = options_for(architecture_);
+  const auto options = options_for(nvrtc_, architecture_);
   const auto compile = [&](std::span<const Source* const> group, const fs::path& work, std::stop_token) {
     std::vector<Compiled> compiled;
     for (size_t i = 0; i < group.size(); ++i) {
@@ -175,7 +182,7 @@ Nvrtc Nvrtc::open() { return {nullptr, "", "NVRTC not found: this program was bu
 
 namespace {
 
-std::vector<std::string> options_for(const std::string& architecture) { return {architecture}; }
+std::vector<std::string> options_for(const Nvrtc&, const std::string& architecture) { return {architecture}; }
 
 }  // namespace
 
@@ -195,7 +202,7 @@ NvrtcCompiler::NvrtcCompiler(Nvrtc nvrtc, std::string architecture, fs::path cac
 }
 
 std::string NvrtcCompiler::identity() const {
-  return fmt::format("nvrtc {} {}", nvrtc_.version, fmt::join(options_for(architecture_), " "));
+  return fmt::format("nvrtc {} {}", nvrtc_.version, fmt::join(options_for(nvrtc_, architecture_), " "));
 }
 
 }  // namespace qoq::compile

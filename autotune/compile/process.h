@@ -6,10 +6,10 @@
 namespace qoq::compile {
 
 struct Finished {
-  bool started = false;    ///< false when there is no such program
-  bool stopped = false;    ///< ended by our stop or by anybody's signal
+  bool started = false;  ///< false when there is no such program
+  bool stopped = false;  ///< ended by our stop or by anybody's signal
   int exit_code = -1;
-  std::string output;      ///< standard output and error together
+  std::string output;  ///< standard output and error together
 };
 
 /// Runs a program (looked up on PATH) to its end, in a process group of its own: Ctrl-C on our terminal does not reach

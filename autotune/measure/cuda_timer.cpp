@@ -16,13 +16,11 @@ namespace qoq::measure {
 
 namespace {
 
-constexpr uint64_t operand_seed = 1;     // values matter a little (power), which ones they are does not
-constexpr double queued_ahead_us = 40;   // of GPU work: longer than the CPU takes to queue an event and a few launches
+constexpr uint64_t operand_seed = 1;    // values matter a little (power), which ones they are does not
+constexpr double queued_ahead_us = 40;  // of GPU work: longer than the CPU takes to queue an event and a few launches
 constexpr int most_queued_ahead = 16;
 
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 runtime::DeviceMemory upload(const std::vector<std::byte>& bytes) {
   runtime::DeviceMemory memory(bytes.size());
@@ -37,8 +35,8 @@ struct Hung {};
 
 struct CudaTimer::Operands {
   std::string key;
-  std::string cache;                                               ///< Sample::cache
-  std::map<std::string, runtime::DeviceMemory> fixed;              ///< by name
+  std::string cache;                                                ///< Sample::cache
+  std::map<std::string, runtime::DeviceMemory> fixed;               ///< by name
   std::vector<std::map<std::string, runtime::DeviceMemory>> turns;  ///< the rotating ones, a set for each turn
 };
 
@@ -67,7 +65,8 @@ class CudaTimer::Rotation {
   /// Queues one run on the next operands: what deployment would queue, the zeroing of workspaces included.
   void queue() {
     for (size_t i = 0; i < workspaces_.size(); ++i) {
-      if (plan_.workspaces[i].init == Workspace::Init::ZeroEach) workspaces_[i].fill(0, workspaces_[i].size(), 0, stream_);
+      if (plan_.workspaces[i].init == Workspace::Init::ZeroEach)
+        workspaces_[i].fill(0, workspaces_[i].size(), 0, stream_);
     }
     loaded_.run(arguments_[next_], stream_);
     next_ = (next_ + 1) % arguments_.size();
@@ -136,7 +135,8 @@ void CudaTimer::take_samples(Rotation& rotation, Sample& sample) const {
     batch = std::clamp(static_cast<int>(2000 / std::max(run_us, 1.0)), 1, 200);
   }
 
-  const int ahead = std::clamp(static_cast<int>(std::ceil(queued_ahead_us / std::max(run_us, 1.0))), 1, most_queued_ahead);
+  const int ahead =
+      std::clamp(static_cast<int>(std::ceil(queued_ahead_us / std::max(run_us, 1.0))), 1, most_queued_ahead);
   for (const double start = now_s(); static_cast<int>(sample.samples_us.size()) < limits_.most_samples;) {
     for (int i = 0; i < ahead; ++i) rotation.queue();
     begin.record(rotation.stream());
@@ -175,7 +175,7 @@ Sample CudaTimer::time(const Family& family, const Point& point, const Problem& 
   } catch (const Hung&) {
     sample.failure = fmt::format("did not end within {} s", limits_.timeout_s);
     lost_ = fmt::format("{} {}", family.variant(point, problem), sample.failure);
-    rotation.release();   // left to the operating system, see Hung
+    rotation.release();  // left to the operating system, see Hung
     operands_.release();
   } catch (const Error& error) {
     sample.failure = error.what();

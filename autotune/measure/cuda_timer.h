@@ -2,8 +2,8 @@
 #include <memory>
 #include <string>
 
-#include "autotune/measure/timer.h"
 #include "autotune/measure/throttle.h"
+#include "autotune/measure/timer.h"
 #include "kernels/runtime/cuda_device.h"
 
 namespace qoq::measure {

@@ -10,14 +10,14 @@ namespace qoq::measure {
 
 /// What a timing gave. Raw samples are kept; rank by median_us.
 struct Sample {
-  std::vector<double> samples_us;   ///< in the order taken
+  std::vector<double> samples_us;  ///< in the order taken
   double median_us = 0;
-  double relative_iqr = 0;          ///< (third − first quartile) / median
-  bool settled = false;             ///< the stopping rule was met; else the time ran out first
-  std::optional<bool> throttled;    ///< whether the GPU held its clocks back while sampling; nothing when not known
-  std::string cache;                ///< "weights-cold"; "cold" where a problem has no weights and all inputs rotate
-  std::string launch;               ///< "eager"
-  std::string failure;              ///< why there are no samples; empty when there are
+  double relative_iqr = 0;        ///< (third − first quartile) / median
+  bool settled = false;           ///< the stopping rule was met; else the time ran out first
+  std::optional<bool> throttled;  ///< whether the GPU held its clocks back while sampling; nothing when not known
+  std::string cache;              ///< "weights-cold"; "cold" where a problem has no weights and all inputs rotate
+  std::string launch;             ///< "eager"
+  std::string failure;            ///< why there are no samples; empty when there are
 };
 
 /// Median, quartiles by linear interpolation. Fills median_us and relative_iqr from samples_us.

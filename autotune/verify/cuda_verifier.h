@@ -10,8 +10,9 @@
 namespace qoq::verify {
 
 struct CudaLimits {
-  double reference_ops = 4e9;  ///< the CPU reference checks problems up to this many operations (Work::ops) at full size
-  double timeout_s = 10;       ///< of one run
+  double reference_ops =
+      4e9;                ///< the CPU reference checks problems up to this many operations (Work::ops) at full size
+  double timeout_s = 10;  ///< of one run
 };
 
 /// Runs cubins on an attached GPU: outputs poisoned, guard bands around every buffer, two runs.
@@ -24,8 +25,8 @@ class CudaVerifier final : public Verifier {
  public:
   explicit CudaVerifier(runtime::CudaDevice device, CudaLimits limits = {});
   ~CudaVerifier() override;
-  Verdict verify(const Family& family, const Point& point, const Problem& problem,
-                 const std::filesystem::path& object, uint64_t seed) override;
+  Verdict verify(const Family& family, const Point& point, const Problem& problem, const std::filesystem::path& object,
+                 uint64_t seed) override;
 
  private:
   struct Operands;  // on the GPU, guarded, kept for the next point that reads the same

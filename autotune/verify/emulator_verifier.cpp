@@ -84,9 +84,9 @@ class EmulatedMachine final : public Machine {
     AlignedBytes aligned(argument.size());
     std::ranges::copy(argument, aligned.span().begin());
     try {
-      const emulator::Result result = emulator::launch(entry, aligned.span().data(), launch.grid,
-                                                       static_cast<unsigned>(launch.block.count()),
-                                                       launch.shared_bytes, memory, options);
+      const emulator::Result result =
+          emulator::launch(entry, aligned.span().data(), launch.grid, static_cast<unsigned>(launch.block.count()),
+                           launch.shared_bytes, memory, options);
       if (!result.fault) return {};
       Failure failure = failed(*result.fault);
       if (result.kind == emulator::FaultKind::Deadlock) failure.status = Verdict::Status::Timeout;

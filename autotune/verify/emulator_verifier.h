@@ -9,8 +9,8 @@ class EmulatorVerifier final : public Verifier {
  public:
   /// `device`: the GPU to plan for, attached or simulated.
   explicit EmulatorVerifier(Device device);
-  Verdict verify(const Family& family, const Point& point, const Problem& problem,
-                 const std::filesystem::path& object, uint64_t seed) override;
+  Verdict verify(const Family& family, const Point& point, const Problem& problem, const std::filesystem::path& object,
+                 uint64_t seed) override;
 
  private:
   Device device_;

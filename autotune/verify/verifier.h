@@ -11,7 +11,7 @@ namespace qoq::verify {
 struct Verdict {
   enum class Status {
     Ok,
-    Wrong,         ///< differs from the reference or from its own second run, a race, memory overwritten that is not its own
+    Wrong,  ///< differs from the reference or from its own second run, a race, memory overwritten that is not its own
     LaunchFailed,  ///< did not load, did not start, or faulted (an illegal address, …)
     Timeout,       ///< did not end in time; on the emulator: a deadlock
   };

@@ -160,12 +160,6 @@ void DeviceMemory::fill(size_t offset, size_t bytes, uint8_t value, const Stream
   driver().check(driver().cuMemsetD8Async(address(data() + offset), value, bytes, stream.get()), "filling GPU memory");
 }
 
-size_t free_device_bytes() {
-  size_t free_bytes = 0, total_bytes = 0;
-  driver().check(driver().cuMemGetInfo(&free_bytes, &total_bytes), "asking for free GPU memory");
-  return free_bytes;
-}
-
 void allow_shared_memory(CUfunc_st* function, const qoq::Launch& launch) {
   driver().check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                              static_cast<int>(launch.shared_bytes)),
@@ -219,7 +213,6 @@ DeviceMemory::DeviceMemory(size_t) { absent(); }
 void DeviceMemory::upload(size_t, std::span<const std::byte>) const { absent(); }
 void DeviceMemory::download(size_t, std::span<std::byte>) const { absent(); }
 void DeviceMemory::fill(size_t, size_t, uint8_t, const Stream&) const { absent(); }
-size_t free_device_bytes() { absent(); }
 void allow_shared_memory(CUfunc_st*, const qoq::Launch&) { absent(); }
 void launch(const qoq::Launch&, CUfunc_st*, std::span<const std::byte>, const Stream&) { absent(); }
 

@@ -101,9 +101,6 @@ class DeviceMemory {
   size_t bytes_ = 0;
 };
 
-/// Bytes of device memory that are free now.
-size_t free_device_bytes();
-
 /// Raises the function's dynamic shared memory limit to what the launch needs; once before its first launch.
 void allow_shared_memory(CUfunc_st* function, const qoq::Launch&);
 

@@ -25,11 +25,11 @@ Driver load_driver() {
     driver.reason = "no CUDA driver: " + library.reason();
     return driver;
   }
-#define QOQ_LOAD(name)                                                                  \
-  driver.name = library.find_as<decltype(driver.name)>(QOQ_TEXT(name));                 \
-  if (driver.name == nullptr) {                                                         \
+#define QOQ_LOAD(name)                                                                        \
+  driver.name = library.find_as<decltype(driver.name)>(QOQ_TEXT(name));                       \
+  if (driver.name == nullptr) {                                                               \
     driver.reason = "no CUDA driver: the installed one is too old, it lacks " QOQ_TEXT(name); \
-    return driver;                                                                      \
+    return driver;                                                                            \
   }
   QOQ_DRIVER_FUNCTIONS(QOQ_LOAD)
 #undef QOQ_LOAD

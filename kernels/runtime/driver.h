@@ -8,13 +8,15 @@
 namespace qoq::runtime {
 
 // Names stay behind cuda.h's own renaming (cuMemAlloc → cuMemAlloc_v2): members, types and looked-up symbols agree.
+// clang-format off
 #define QOQ_DRIVER_FUNCTIONS(X)                                                                                   \
   X(cuInit) X(cuDriverGetVersion) X(cuGetErrorString) X(cuDeviceGetCount) X(cuDeviceGet) X(cuDeviceGetName)       \
   X(cuDeviceGetUuid) X(cuDeviceGetAttribute) X(cuDeviceTotalMem) X(cuDevicePrimaryCtxRetain)                      \
   X(cuDevicePrimaryCtxRelease) X(cuCtxSetCurrent) X(cuCtxSynchronize) X(cuModuleLoadData) X(cuModuleUnload)       \
   X(cuModuleGetFunction) X(cuFuncSetAttribute) X(cuLaunchKernelEx) X(cuStreamCreate) X(cuStreamDestroy)           \
   X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventQuery) X(cuEventElapsedTime) X(cuMemAlloc)         \
-  X(cuMemFree) X(cuMemGetInfo) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemsetD8Async)
+  X(cuMemFree) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemsetD8Async)
+// clang-format on
 
 /// The CUDA driver as one table of function pointers, opened at run time: nothing links against libcuda.
 /// (CUDA Driver API; built from cuda.h where the headers are at hand, else never available.)

@@ -23,7 +23,8 @@ void LoadedPlan::run(const Arguments& arguments, const Stream& stream) const {
 
 bool wait_for(const Event& event, double timeout_s) {
   using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_s));
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_s));
   const auto patience = Clock::now() + std::chrono::milliseconds(1);  // then it is a long kernel: let the CPU rest
   while (!event.done()) {
     const auto now = Clock::now();

@@ -16,7 +16,8 @@ namespace qoq::roofline {
 #ifdef QOQ_HAS_CUDA_HEADERS
 std::optional<std::string> compile_probe(const std::string& source, const std::string& architecture) {
   const std::vector<std::string> names = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
-  static const runtime::Library library = runtime::Library::open(names, runtime::cuda_library_folders());
+  // Never closed: NVRTC's own allocations would count as leaks once its code is gone.
+  static const auto& library = *new runtime::Library(runtime::Library::open(names, runtime::cuda_library_folders()));
   if (!library) return std::nullopt;
 #define QOQ_NVRTC(name) const auto name = library.find_as<decltype(&::name)>(#name)
   QOQ_NVRTC(nvrtcCreateProgram);

@@ -15,7 +15,11 @@ namespace {
 class BuildAllTest : public testing::Test {
  protected:
   BuildAll build_all(int jobs, size_t group_size, const std::string& identity = "test compiler") {
-    return {identity, headers_, cache_, jobs, group_size,
+    return {identity,
+            headers_,
+            cache_,
+            jobs,
+            group_size,
             [this](std::span<const Source* const> group, const std::filesystem::path& work, std::stop_token) {
               ++calls_;
               std::vector<Compiled> compiled(group.size());
@@ -47,10 +51,12 @@ TEST_F(BuildAllTest, AnswersInOrderAndCompilesEqualSourcesOnce) {
   const auto wanted = sources({"a", "b", "a", "bad", "c", "a"});
   std::vector<int> told(wanted.size());
   const auto here = std::this_thread::get_id();
-  const auto builds = build_all(3, 2)(wanted, [&](size_t i, const Build&) {
-    EXPECT_EQ(std::this_thread::get_id(), here);
-    ++told[i];
-  }, {});
+  const auto builds = build_all(3, 2)(wanted,
+                                      [&](size_t i, const Build&) {
+                                        EXPECT_EQ(std::this_thread::get_id(), here);
+                                        ++told[i];
+                                      },
+                                      {});
   EXPECT_EQ(compiled_, 4);
   EXPECT_EQ(told, std::vector<int>(wanted.size(), 1));
   ASSERT_EQ(builds.size(), wanted.size());
@@ -102,9 +108,12 @@ TEST_F(BuildAllTest, AStopCancelsTheRest) {
   for (int i = 0; i < 50; ++i) many.push_back({fmt::format("source {}", i), {}});
   std::stop_source stop;
   int told = 0;
-  const auto builds = build_all(1, 1)(many, [&](size_t, const Build&) {
-    if (++told == 3) stop.request_stop();
-  }, stop.get_token());
+  const auto builds = build_all(1, 1)(
+      many,
+      [&](size_t, const Build&) {
+        if (++told == 3) stop.request_stop();
+      },
+      stop.get_token());
   int cancelled = 0;
   for (const Build& build : builds) {
     EXPECT_NE(build.ok, build.cancelled);

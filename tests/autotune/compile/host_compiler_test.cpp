@@ -70,8 +70,9 @@ TEST_F(HostCompilerTest, ATruncatedObjectIsCompiledAgain) {
 
 TEST_F(HostCompilerTest, AFullDiskIsAFaultAndNotTheSources) {
   const std::filesystem::path compiler = folder_.path() / "compiler";
-  write_text(compiler, "#!/bin/sh\ncase $* in *--version*) echo version; exit 0;; esac\n"
-                       "echo 'x.s: No space left on device'; exit 1\n");
+  write_text(compiler,
+             "#!/bin/sh\ncase $* in *--version*) echo version; exit 0;; esac\n"
+             "echo 'x.s: No space left on device'; exit 1\n");
   std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
   ::setenv("CXX", compiler.c_str(), 1);
   HostCompiler full(folder_.path() / "cache", 1);

@@ -5,10 +5,11 @@
 namespace qoq::compile {
 namespace {
 
-const Headers chain = {{"a.cuh", "#pragma once\n#include \"b.cuh\"\nint a;"},
-                       {"b.cuh", "#  include \t\"c.cuh\"\nint b;"},
-                       {"c.cuh", "#include \"a.cuh\"\n#include <standard>\nint c;"},  // a circle, as #pragma once allows
-                       {"other.cuh", "int other;"}};
+const Headers chain = {
+    {"a.cuh", "#pragma once\n#include \"b.cuh\"\nint a;"},
+    {"b.cuh", "#  include \t\"c.cuh\"\nint b;"},
+    {"c.cuh", "#include \"a.cuh\"\n#include <standard>\nint c;"},  // a circle, as #pragma once allows
+    {"other.cuh", "int other;"}};
 
 std::string digest_with(const std::string& name, const std::string& text) {
   Headers headers = chain;

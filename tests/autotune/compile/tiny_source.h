@@ -19,7 +19,8 @@ struct Args {{ const float* x; float* y; qoq::i32 count; }};
 QOQ_DEVICE void body(const Args& args) {{
   using namespace qoq::prim;
   const qoq::u32 i = block_index_x() * 128 + thread_index();
-  if (i < static_cast<qoq::u32>(args.count)) store_global(args.y + i, {1}.0f * load_readonly(args.x + i) + load_global(args.y + i));
+  if (i >= static_cast<qoq::u32>(args.count)) return;
+  store_global(args.y + i, {1}.0f * load_readonly(args.x + i) + load_global(args.y + i));
 }}
 }}  // namespace {0}_parts
 QOQ_ENTRY({0}, {0}_parts::body, {0}_parts::Args, 128, 1)

@@ -80,8 +80,8 @@ TEST_F(EmulatorVerifierTest, AMissingObjectOrEntryIsAVerdict) {
 
 TEST_F(EmulatorVerifierTest, AThreadCountThatIsNotTheSourcesIsSeen) {
   const TinyFamily twice(2 * TinyFamily::threads);
-  const Verdict verdict = EmulatorVerifier(Device{}).verify(twice, {{"fault", 0}}, Problem::parse("tiny i32 n=1000"),
-                                                            builds_[0].object, 1);
+  const Verdict verdict =
+      EmulatorVerifier(Device{}).verify(twice, {{"fault", 0}}, Problem::parse("tiny i32 n=1000"), builds_[0].object, 1);
   EXPECT_EQ(verdict.status, Verdict::Status::LaunchFailed);
   EXPECT_NE(verdict.message.find("the plan launches 256 threads, the source is for 128"), std::string::npos)
       << verdict.message;

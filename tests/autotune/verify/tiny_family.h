@@ -106,8 +106,12 @@ QOQ_ENTRY(tiny_fault{0}, tiny{0}::body, tiny{0}::Args, {1}, 1)
       void *x, *y, *counter, *scratch;
       int32_t count;
       int32_t padding;
-    } args = {addresses.at("x"), addresses.at("y"), addresses.at("counter"), addresses.at("scratch"),
-              static_cast<int32_t>(problem.size("n")), 0};
+    } args = {addresses.at("x"),
+              addresses.at("y"),
+              addresses.at("counter"),
+              addresses.at("scratch"),
+              static_cast<int32_t>(problem.size("n")),
+              0};
     const auto bytes = std::as_bytes(std::span(&args, 1));
     return {{bytes.begin(), bytes.end()}};
   }

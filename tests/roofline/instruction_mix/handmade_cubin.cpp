@@ -4,7 +4,7 @@ namespace qoq::roofline {
 namespace {
 
 void put(std::string& out, uint64_t value, int width) {
-  for (int i = 0; i < width; ++i) out += static_cast<char>(value >> 8 * i & 0xff);
+  for (int i = 0; i < width; ++i) out += static_cast<char>(i < 8 ? value >> 8 * i & 0xff : 0);
 }
 
 struct Section {
