@@ -129,6 +129,10 @@ class Family {
   virtual Work work(const Problem&) const = 0;
   virtual Traffic traffic(const Point&, const Problem&, const Device&) const = 0;
 
+  /// A plain kernel whose outputs every variant's must equal byte for byte, for problems too large for the CPU; nullptr
+  /// where there is none. Its prepare() and check() take the variant's own point. It is not tuned.
+  virtual const Family* reference() const { return nullptr; }
+
   /// The point that published code uses for this problem (QServe's tile table), where there is one.
   virtual std::optional<Point> published(const Problem&) const = 0;
 };

@@ -31,8 +31,8 @@ void add_names(const fs::path& folder, std::set<std::string>& names) {
 
 Yaml read_config(std::string_view kind, const std::string& reference, const fs::path& folder, const Location& at) {
   const bool is_path = reference.ends_with(".yaml");
-  const fs::path beside = folder / kind;
-  const fs::path ours = fs::path("configs") / kind;
+  const fs::path beside = kind.empty() ? folder : folder / kind;
+  const fs::path ours = kind.empty() ? fs::path("configs") : fs::path("configs") / kind;
   std::vector<fs::path> candidates;
   if (is_path) {
     candidates = {folder / reference};

@@ -7,6 +7,7 @@
 #include "kernels/gemm/mma/operands.h"
 #include "kernels/gemm/mma/point.h"
 #include "kernels/gemm/mma/traffic.h"
+#include "kernels/gemm/plain/family.h"
 #include "kernels/gemm/reference.h"
 
 namespace qoq::gemm {
@@ -156,6 +157,10 @@ class MmaFamily final : public Family {
     return mma_traffic(MmaVariant::from(point, p), p, device);
   }
   std::optional<Point> published(const Problem& problem) const override { return qserve_point(GemmProblem::parse(problem)); }
+  const Family* reference() const override { return plain_.get(); }
+
+ private:
+  std::unique_ptr<Family> plain_ = make_plain_family();
 };
 
 }  // namespace

@@ -8,6 +8,8 @@ namespace qoq::gemm {
 
 namespace {
 
+using Role = Buffer::Role;
+
 template <class T>
 Buffer buffer(std::string name, Buffer::Role role, const std::vector<T>& values) {
   Buffer result{std::move(name), role, {}};
@@ -17,6 +19,22 @@ Buffer buffer(std::string name, Buffer::Role role, const std::vector<T>& values)
 }
 
 std::vector<uint8_t> as_bytes(const std::vector<int8_t>& values) { return {values.begin(), values.end()}; }
+
+/// What turns sums into outputs, and the poisoned output itself.
+void add_epilogue(const GemmCase& c, std::vector<Buffer>& buffers) {
+  const GemmProblem& p = c.problem;
+  if (p.output != Output::I32) {
+    buffers.push_back(buffer("s1", Role::Weights, c.s1));
+    buffers.push_back(buffer("sx", Role::Input, c.sx));
+    if (p.scheme == Scheme::W4A8Channel) {
+      buffers.push_back(buffer("szero", Role::Weights, c.szero));
+      buffers.push_back(buffer("t", Role::Input, c.token_sum));
+    }
+    if (p.bias) buffers.push_back(buffer("bias", Role::Weights, c.bias));
+  }
+  const size_t outputs = static_cast<size_t>(p.m) * static_cast<size_t>(p.n) * (p.output == Output::I32 ? 4 : 2);
+  buffers.push_back({"out", Role::Output, std::vector<std::byte>(outputs, std::byte{0xcd})});
+}
 
 }  // namespace
 
@@ -44,7 +62,6 @@ PackedGroupWeights pack_group_weights(std::span<const uint8_t> q4, const GroupMe
 
 std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config) {
   const GemmProblem& p = c.problem;
-  using Role = Buffer::Role;
   std::vector<Buffer> buffers{buffer("a", Role::Input, c.a)};
   if (p.scheme == Scheme::W4A8Group) {
     const PackedGroupWeights packed = pack_group_weights(c.q4, c.metadata, p.n, p.k, config.dequant, config.layout);
@@ -57,26 +74,19 @@ std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config)
   } else {
     buffers.push_back(buffer("w", Role::Weights, c.w));
   }
-  if (p.output != Output::I32) {
-    buffers.push_back(buffer("s1", Role::Weights, c.s1));
-    buffers.push_back(buffer("sx", Role::Input, c.sx));
-    if (p.scheme == Scheme::W4A8Channel) {
-      buffers.push_back(buffer("szero", Role::Weights, c.szero));
-      buffers.push_back(buffer("t", Role::Input, c.token_sum));
-    }
-    if (p.bias) buffers.push_back(buffer("bias", Role::Weights, c.bias));
-  }
   if (config.dequant == Dequant::U8S8) buffers.push_back(buffer("qsum", Role::Input, c.quantised_sum));
-  const size_t outputs = static_cast<size_t>(p.m) * static_cast<size_t>(p.n) * (p.output == Output::I32 ? 4 : 2);
-  buffers.push_back({"out", Role::Output, std::vector<std::byte>(outputs, std::byte{0xcd})});
+  add_epilogue(c, buffers);
+  return buffers;
+}
+
+std::vector<Buffer> prepare_plain_operands(const GemmCase& c) {
+  std::vector<Buffer> buffers{buffer("a", Role::Input, c.a), buffer("w", Role::Weights, c.w)};
+  add_epilogue(c, buffers);
   return buffers;
 }
 
 Arguments bind_operands(const MmaVariant& variant, const GemmProblem& problem, const Addresses& addresses) {
-  const auto at = [&]<class T>(const char* name, T*& pointer) {
-    const auto found = addresses.find(name);
-    pointer = found == addresses.end() ? nullptr : static_cast<T*>(found->second);
-  };
+  const auto at = [&](const char* name, auto& pointer) { find_address(addresses, name, pointer); };
   MmaArgs args{};
   at("a", args.a);
   at("w", args.w);

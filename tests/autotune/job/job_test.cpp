@@ -227,6 +227,12 @@ TEST_F(JobTest, AMissingFileIsNamed) {
   } catch (const Error& error) {
     EXPECT_EQ(std::string(error.what()), (folder_ / "none.yaml").string() + ": no such file");
   }
+  try {
+    load_job("lama-3-8b.yaml", families_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()), "lama-3-8b.yaml: no job called \"lama-3-8b\" (did you mean \"llama-3-8b\"?)");
+  }
   // A wrong folder is not quietly replaced by the copy in the program.
   EXPECT_THROW(load_job(folder_ / "llama-3-8b.yaml", families_), Error);
 }

@@ -60,18 +60,17 @@ Bench::~Bench() {
 }
 
 void Bench::build(const std::vector<Job>& jobs) {
-  const Family& family = family_named("gemm/mma");
   std::vector<Source> sources;
-  for (const Job& job : jobs) sources.push_back(family.source(job.point, job.problem));
+  for (const Job& job : jobs) sources.push_back(job.family->source(job.point, job.problem));
   const auto builds = compiler_->build(sources, {}, {});
   for (size_t i = 0; i < builds.size(); ++i) {
-    ASSERT_TRUE(builds[i].ok) << family.variant(jobs[i].point, jobs[i].problem) << "\n" << builds[i].log;
+    ASSERT_TRUE(builds[i].ok) << jobs[i].family->variant(jobs[i].point, jobs[i].problem) << "\n" << builds[i].log;
     objects_[sources[i].entries.front()] = builds[i].object;
   }
 }
 
 RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& options, int launches) {
-  const Family& family = family_named("gemm/mma");
+  const Family& family = *job.family;
   const auto operands = family.make_case(job.problem, seed);
   std::vector<Buffer> buffers = family.prepare(*operands, job.point);
   const Plan plan = family.plan(job.point, job.problem, test_device());

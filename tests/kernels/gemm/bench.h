@@ -32,6 +32,7 @@ class Bench {
   struct Job {
     Point point;
     Problem problem;
+    const Family* family = &family_named("gemm/mma");
   };
   /// Compiles the jobs' sources together; a source that does not compile fails the calling test.
   void build(const std::vector<Job>& jobs);

@@ -142,6 +142,29 @@ TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
   }
 }
 
+TEST(PlainProof, TheReferenceKernelEqualsTheCpu) {
+  const Family& plain = *family_named("gemm/mma").reference();
+  const uint64_t seed = fresh_seed();
+  SCOPED_TRACE(seed);
+  std::vector<Bench::Job> jobs;
+  for (const char* scheme : {"w4a8-g128", "w4a8-channel", "w8a8"}) {
+    for (const char* output : {"out=fp16", "out=bf16 bias=1", "out=i32", "out=fp16 bias=1"}) {
+      for (const int ablated : {0, 1}) {
+        const Problem problem = parse_problem(fmt::format("gemm {} m=5 n=160 k=256 {}", scheme, output));
+        jobs.push_back({{{"ablated", ablated}, {"dequant", ablated * 3}}, problem, &plain});
+      }
+    }
+  }
+  Bench bench;
+  bench.build(jobs);
+  if (HasFatalFailure()) return;
+  for (const Bench::Job& job : jobs) {
+    const RunResult run = bench.run(job, seed);
+    EXPECT_EQ(run.result.fault.value_or(""), "");
+    EXPECT_TRUE(run.check.pass) << job.problem.text() << ": " << run.check.message;
+  }
+}
+
 TEST(MmaProof, AWrongKernelIsCaught) {
   // The proof itself must be able to fail: one nibble mask changed.
   compile::Headers headers = compile::emulator_headers();
