@@ -73,6 +73,7 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
   if (options.count("seed") != 0) settings.seed = options["seed"].as<uint64_t>();
   if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
+  search::make_strategy(settings, search::Space({}));  // refuses an unknown name now, not after the first kernels
   return settings;
 }
 
@@ -102,7 +103,7 @@ int run(const Options& options) {
   const search::Settings settings = settings_of(job, options);
   std::optional<double> minutes = job.search.minutes;
   if (options.count("minutes") != 0) minutes = options["minutes"].as<double>();
-  if (minutes && *minutes <= 0) bad_input("--minutes {} is out of range, more than 0", *minutes);
+  if (minutes && !(*minutes > 0)) bad_input("--minutes {} is out of range, more than 0", *minutes);
 
   const auto targets = tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
   const uint64_t proof_seed = options.count("seed") != 0 ? options["seed"].as<uint64_t>() : std::random_device{}();

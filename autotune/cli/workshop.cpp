@@ -1,5 +1,10 @@
 #include "autotune/cli/workshop.h"
 
+#include <unistd.h>
+
+#include <cstdio>
+#include <set>
+
 #include "autotune/compile/host_compiler.h"
 #include "autotune/compile/nvrtc_compiler.h"
 #include "autotune/measure/cuda_timer.h"
@@ -9,8 +14,32 @@
 
 namespace qoq::cli {
 
+namespace {
+
+/// Says on stderr what was wrong with the cache; the build is as good as any.
+class Announcing final : public compile::Compiler {
+ public:
+  explicit Announcing(std::unique_ptr<compile::Compiler> compiler) : compiler_(std::move(compiler)) {}
+  std::string identity() const override { return compiler_->identity(); }
+  std::vector<compile::Build> build(std::span<const Source> sources, const compile::Done& done, std::stop_token stop) override {
+    auto builds = compiler_->build(sources, done, stop);
+    std::set<std::string> said;
+    for (const compile::Build& build : builds) {
+      if (build.from_cache || !build.log.starts_with("cache entry ") || !said.insert(build.key).second) continue;
+      if (::isatty(STDERR_FILENO) != 0) fmt::print(stderr, "\r\033[K");  // over the progress line
+      fmt::print(stderr, "{}: {}\n", build.object.parent_path().string(), build.log.substr(0, build.log.find('\n')));
+    }
+    return builds;
+  }
+
+ private:
+  std::unique_ptr<compile::Compiler> compiler_;
+};
+
+}  // namespace
+
 std::shared_ptr<tune::Proof> emulator_proof(const tune::Target& target, const std::string& cache_folder, int jobs, uint64_t seed) {
-  return tune::make_emulator_proof(std::make_unique<compile::HostCompiler>(cache_folder, jobs),
+  return tune::make_emulator_proof(std::make_unique<Announcing>(std::make_unique<compile::HostCompiler>(cache_folder, jobs)),
                                    std::make_unique<verify::EmulatorVerifier>(target.device), jobs, seed);
 }
 
@@ -22,14 +51,20 @@ std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targ
   for (const tune::Target& target : targets) {
     tune::Workshop workshop;
     workshop.target = target;
-    workshop.compiler = std::make_unique<compile::NvrtcCompiler>(nvrtc, target.device.architecture(), cache_folder, jobs);
+    workshop.compiler = std::make_unique<Announcing>(
+        std::make_unique<compile::NvrtcCompiler>(nvrtc, target.device.architecture(), cache_folder, jobs));
     if (target.simulated()) {
       if (!emulator) emulator = emulator_proof(target, cache_folder, jobs, seed);
       workshop.proof = emulator;
       workshop.clock = tune::make_predicting_clock(target);
     } else {
       const runtime::CudaDevice device(target.attached->index);
-      workshop.proof = tune::make_cuda_proof(std::make_unique<verify::CudaVerifier>(device), seed);
+      const auto build_reference = [compiler = workshop.compiler.get()](const Source& source) {
+        const compile::Build build = compiler->build(std::span(&source, 1), {}, {}).front();
+        if (!build.ok) fail("the reference kernel does not compile: {}", build.log);
+        return build.object;
+      };
+      workshop.proof = tune::make_cuda_proof(std::make_unique<verify::CudaVerifier>(device, build_reference), seed);
       workshop.clock = tune::make_measuring_clock(std::make_unique<measure::CudaTimer>(device));
     }
     workshops.push_back(std::move(workshop));

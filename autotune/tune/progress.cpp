@@ -28,7 +28,9 @@ Progress::Progress(uint64_t total, bool quiet)
     : total_(total), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), start_(std::chrono::steady_clock::now()), last_(start_) {}
 
 Progress::~Progress() {
-  if (shown_ && terminal_) fmt::print(stderr, "\n");
+  if (!shown_) return;
+  show();
+  if (terminal_) fmt::print(stderr, "\n");
 }
 
 double Progress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -41,7 +43,9 @@ void Progress::enter(const std::string& what) {
 void Progress::step(bool known) {
   ++done_;
   if (!known) ++fresh_;
-  show(false);
+  else if (fresh_ == 0) known_seconds_ = seconds();
+  const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
+  if (!quiet_ && std::chrono::steady_clock::now() - last_ >= pause) show();
 }
 
 void Progress::best(const std::string& variant, double us, const char* source) {
@@ -49,14 +53,14 @@ void Progress::best(const std::string& variant, double us, const char* source) {
 }
 
 void Progress::say(const std::string& text) {
-  if (quiet_) return;
   if (shown_ && terminal_) fmt::print(stderr, "\r\033[K");
   fmt::print(stderr, "{}\n", text);
 }
 
 std::string Progress::line() const {
-  const double elapsed = seconds();
-  const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
+  // Known candidates take no time to speak of: the rest will take what the fresh ones took.
+  const double elapsed = seconds() - (fresh_ > 0 ? known_seconds_ : 0);
+  const double rate = elapsed > 0 ? static_cast<double>(fresh_ > 0 ? fresh_ : done_) / elapsed : 0;
   std::string text = fmt::format("{}", done_);
   if (total_ > 0) text += fmt::format("/{} ({}%)", total_, done_ * 100 / std::max<uint64_t>(total_, 1));
   text += fmt::format("  {:.0f}/s", rate);
@@ -64,11 +68,8 @@ std::string Progress::line() const {
   return text + "  " + what_ + (best_.empty() ? "" : "  " + best_);
 }
 
-void Progress::show(bool now) {
-  if (quiet_) return;
-  const auto time = std::chrono::steady_clock::now();
-  if (!now && time - last_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000))) return;
-  last_ = time;
+void Progress::show() {
+  last_ = std::chrono::steady_clock::now();
   shown_ = true;
   if (terminal_) fmt::print(stderr, "\r\033[K{}", line().substr(0, terminal_width() - 1));
   else fmt::print(stderr, "{}\n", line());

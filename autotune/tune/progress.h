@@ -19,19 +19,20 @@ class Progress {
   void step(bool known);
   /// The fastest candidate of the current problem.
   void best(const std::string& variant, double us, const char* source);
-  /// A line of its own.
+  /// A line of its own, said even when quiet.
   void say(const std::string& line);
 
   uint64_t done() const { return done_; }
   double seconds() const;
 
  private:
-  void show(bool now);
+  void show();
   std::string line() const;
 
   uint64_t total_, done_ = 0, fresh_ = 0;
   bool quiet_, terminal_;
   bool shown_ = false;
+  double known_seconds_ = 0;  ///< until the last candidate that was known already
   std::string what_, best_;
   std::chrono::steady_clock::time_point start_, last_;
 };

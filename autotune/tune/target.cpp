@@ -5,7 +5,6 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "autotune/compile/kernel_headers.h"
 #include "kernels/base/digest.h"
 #include "kernels/base/error.h"
 #include "roofline/model/model.h"
@@ -26,9 +25,9 @@ std::string lower_alphanumeric(std::string_view text) {
 }
 
 /// Of every kernel source in the program: rows of other kernels are not rows of these.
-std::string kernel_digest() {
+std::string kernel_digest(const compile::Headers& headers) {
   std::string texts;
-  for (const auto& [path, text] : compile::device_headers()) texts += path + text;
+  for (const auto& [path, text] : headers) texts += path + text;
   return digest(texts).substr(0, 12);
 }
 
@@ -56,7 +55,8 @@ Target simulated_target(const std::string& name) {
 
 Target attached_target(const std::string& name, const runtime::AttachedGpus& attached) {
   int index = -1;
-  std::from_chars(name.data() + 5, name.data() + name.size(), index);
+  const char* end = name.data() + name.size();
+  if (std::from_chars(name.data() + 5, end, index).ptr != end || index < 0) bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
   for (const auto& gpu : attached.gpus) {
     if (gpu.index == index) return {name, gpu.device, sheet_for(gpu.device), gpu};
   }
@@ -78,19 +78,19 @@ std::vector<Target> resolve_targets(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (name.starts_with("sim:")) targets.push_back(simulated_target(name));
     else if (name.starts_with("cuda:")) targets.push_back(attached_target(name, attached));
-    else bad_input("\"{}\" is no target; write auto, cuda:0 or sim:h200", name);
+    else bad_input("\"{}\" is no target; write {}cuda:0 or sim:h200", name, names.size() == 1 ? "auto, " : "");
   }
   return targets;
 }
 
-store::Environment environment_of(const Target& target, const std::string& compiler) {
+store::Environment environment_of(const Target& target, const std::string& compiler, const compile::Headers& headers) {
   store::Environment e;
   e.target = target.name;
   e.product = target.device.name;
   e.architecture = target.device.architecture();
   e.sm_count = target.device.sm_count;
   e.compiler = compiler;
-  e.kernels = kernel_digest();
+  e.kernels = kernel_digest(headers);
   e.cache_mode = "weights-cold";
   e.launch_mode = "eager";
   if (target.attached) {
@@ -100,6 +100,7 @@ store::Environment environment_of(const Target& target, const std::string& compi
     std::string sheet;
     roofline::Gpu gpu = *target.sheet;
     for (const auto& [key, rate] : gpu.rates()) sheet += fmt::format("{}={};", key, rate->value);
+    for (const auto& [key, rate] : gpu.device_rates) sheet += fmt::format("{}={};", key, rate.value);
     e.predictor = fmt::format("model {} sheet {}", predictor_version, digest(sheet).substr(0, 12));
   }
   return e;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "autotune/compile/kernel_headers.h"
 #include "autotune/store/rows.h"
 #include "kernels/runtime/cuda_device.h"
 #include "roofline/gpu/gpu.h"
@@ -23,8 +24,10 @@ struct Target {
 /// is unknown or not attached.
 std::vector<Target> resolve_targets(const std::vector<std::string>& names);
 
-/// The row that says what numbers of this target are worth. `compiler` is its compiler's identity.
-store::Environment environment_of(const Target& target, const std::string& compiler);
+/// The row that says what numbers of this target are worth. `compiler` is its compiler's identity, `headers` what its
+/// kernels include.
+store::Environment environment_of(const Target& target, const std::string& compiler,
+                                  const compile::Headers& headers = compile::device_headers());
 
 /// The target's ceilings as the report reads them.
 store::GpuRow gpu_row(const Target& target);

@@ -4,8 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "kernels/families.h"
-#include "kernels/base/file.h"
 #include "roofline/model/model.h"
 
 namespace qoq::tune {
@@ -15,30 +13,45 @@ namespace {
 using store::Candidate;
 using store::Outcome;
 
+std::vector<const Family*> solvers(const Problem& problem, const job::Families& families) {
+  std::vector<const Family*> found;
+  for (const auto& family : families) {
+    const auto schemes = family->schemes();
+    const bool solves = family->op() == problem.op && std::find(schemes.begin(), schemes.end(), problem.scheme) != schemes.end();
+    if (solves) found.push_back(family.get());
+  }
+  return found;
+}
+
+/// The published point, where it is a kernel at all.
+std::optional<Point> published_point(const Family& family, const Problem& problem) {
+  auto point = family.published(problem);
+  return point && !family.illegal(*point, problem) ? point : std::nullopt;
+}
+
 /// The run on one target: the straight line, one problem after the other.
 class Run {
  public:
   Run(const job::Job& job, Workshop& workshop, store::Store& store, const search::Settings& settings, Progress& progress,
-      std::stop_token stop, Summary& summary)
-      : job_(job), shop_(workshop), store_(store), settings_(settings), progress_(progress), stop_(std::move(stop)), summary_(summary) {
+      std::stop_token stop, Summary& summary, const job::Families& families)
+      : job_(job), shop_(workshop), store_(store), settings_(settings), progress_(progress), stop_(std::move(stop)), summary_(summary),
+        families_(families) {
     environment_ = store_.environment(environment_of(shop_.target, shop_.compiler->identity()));
     store_.put_gpu(environment_, gpu_row(shop_.target));
   }
 
   void problem(const Problem& problem) {
     progress_.enter(shop_.target.name + "  " + problem.text());
-    finished_ = store_.finished(environment_, problem.text());
-    best_us_ = 0;
-    for (const Family* family : families_for(problem)) {
-      if (const auto published = family->published(problem)) {
-        if (family->illegal(*published, problem)) continue;
-        candidates(*family, problem, {*published}, *published);
-      }
+    remember(problem);
+    for (const Family* family : solvers(problem, families_)) {
+      const auto published = published_point(*family, problem);
+      if (published) candidates(*family, problem, {*published}, published);
       const auto strategy = search::make_strategy(settings_, space_of(job_, *family, problem));
       while (!stop_.stop_requested()) {
         const std::vector<Point> points = strategy->ask();
         if (points.empty()) break;
-        candidates(*family, problem, points, family->published(problem));
+        candidates(*family, problem, points, published);
+        if (stop_.stop_requested()) break;  // some of them have no answer
         strategy->tell(answers(*family, problem, points));
       }
     }
@@ -47,11 +60,30 @@ class Run {
   const std::set<std::string>& good_variants() const { return good_variants_; }
 
  private:
+  /// What earlier runs found out about a problem.
+  void remember(const Problem& problem) {
+    asked_.clear();
+    times_.clear();
+    best_us_ = 0;
+    for (const Candidate& row : store_.candidates({.environment = environment_, .problem = problem.text(), .ablated = false, .samples = false, .kernels = false})) {
+      times_[row.variant] = row.median_us;
+      note_best(row);
+    }
+  }
+
+  void note_best(const Candidate& row) {
+    if (!row.median_us || (best_us_ > 0 && *row.median_us >= best_us_)) return;
+    best_us_ = *row.median_us;
+    progress_.best(row.variant, best_us_, std::string(store::to_text(row.source)).c_str());
+  }
+
   /// Takes a batch of points all the way.
   void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points, const std::optional<Point>& published) {
     std::vector<Built> batch;
     for (const Point& point : points) {
-      if (!finished_.insert(store::finished_key(family.variant(point, problem), false)).second) {
+      const std::string variant = family.variant(point, problem);
+      if (!asked_.insert(variant).second) continue;  // the published point, come up again
+      if (times_.contains(variant)) {
         ++summary_.known;
         progress_.step(true);
       } else if (const auto reason = family.unsupported(point, problem, shop_.target.device)) {
@@ -91,7 +123,12 @@ class Run {
   }
 
   static std::string refusal(const compile::Build& build) {
-    if (!build.ok) return "the compiler refused it: " + build.log.substr(0, build.log.find('\n'));
+    if (!build.ok) {
+      const size_t error = build.log.find("error");  // warnings, and what was wrong with the cache, come before
+      const size_t before = error == std::string::npos ? error : build.log.rfind('\n', error);
+      const size_t begin = before == std::string::npos ? 0 : before + 1;
+      return "the compiler refused it: " + build.log.substr(begin, build.log.find('\n', begin) - begin);
+    }
     for (const auto& [entry, resources] : build.entries) {
       if (resources.spill_store_bytes + resources.spill_load_bytes > 0) return "spills registers to local memory";
     }
@@ -121,10 +158,7 @@ class Run {
         row.samples_us = timing.samples_us;
         row.details = timing.details;
         good_variants_.insert(row.variant);
-        if (best_us_ == 0 || timing.median_us < best_us_) {
-          best_us_ = timing.median_us;
-          progress_.best(row.variant, best_us_, std::string(store::to_text(row.source)).c_str());
-        }
+        note_best(row);
       } else {
         row.outcome = Outcome::LaunchFailed;
         row.reason = timing.failure;
@@ -168,15 +202,14 @@ class Run {
   void record(const Candidate& row) {
     store_.record(environment_, row);
     ++summary_.outcomes[row.outcome];
-    times_[row.problem + row.variant] = row.median_us;
+    times_[row.variant] = row.median_us;
     progress_.step(false);
   }
 
   std::vector<search::Evaluated> answers(const Family& family, const Problem& problem, const std::vector<Point>& points) const {
     std::vector<search::Evaluated> evaluated;
     for (const Point& point : points) {
-      const auto found = times_.find(problem.text() + family.variant(point, problem));
-      evaluated.push_back({point, found == times_.end() ? std::nullopt : found->second});
+      evaluated.push_back({point, times_.at(family.variant(point, problem))});
     }
     return evaluated;
   }
@@ -188,17 +221,19 @@ class Run {
   Progress& progress_;
   std::stop_token stop_;
   Summary& summary_;
+  const job::Families& families_;
   int64_t environment_ = 0;
-  std::unordered_set<std::string> finished_;
   std::set<std::string> good_variants_;
-  std::map<std::string, std::optional<double>> times_;
+  // of the current problem
+  std::set<std::string> asked_;                         ///< variants this run has asked for
+  std::map<std::string, std::optional<double>> times_;  ///< variants that are in the database, nothing where one failed
   double best_us_ = 0;
 };
 
-void put_job(const job::Job& job, store::Store& store) {
+void put_job(const job::Job& job, store::Store& store, const job::Families& families) {
   store::JobRow row{job.name, "", {}, ""};
   for (const job::WorkItem& item : job.work) {
-    const Family& family = *families_for(item.problem).front();
+    const Family& family = *solvers(item.problem, families).front();
     const Work work = family.work(item.problem);
     store.put_problem({item.problem.text(), item.problem.op, item.problem.scheme, family.layout_group(item.problem), work.ops,
                        work.arithmetic, work.read_bytes, work.write_bytes});
@@ -215,32 +250,35 @@ search::Space space_of(const job::Job& job, const Family& family, const Problem&
   return search::Space(job.parameters(family), [&family, problem](const Point& point) { return !family.illegal(point, problem); });
 }
 
-uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings) {
+uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings, const job::Families& families) {
   constexpr uint64_t countable = 500'000;
-  std::map<std::string, uint64_t> sizes;
+  std::map<std::string, std::set<Point>> spaces;  // of a family and scheme; empty: too many to list
   uint64_t total = 0;
   for (const job::WorkItem& item : job.work) {
-    for (const Family* family : families_for(item.problem)) {
-      const std::string kind = std::string(family->name()) + item.problem.scheme;
-      if (!sizes.contains(kind)) {
-        const search::Space space = space_of(job, *family, item.problem);
-        if (space.combinations() > countable && !settings.budget) return 0;
-        sizes[kind] = space.combinations() > countable ? space.combinations() : search::enumerate(space).size();
+    for (const Family* family : solvers(item.problem, families)) {
+      const search::Space space = space_of(job, *family, item.problem);
+      const bool listed = space.combinations() <= countable;
+      if (!listed && !settings.budget) return 0;
+      const auto [points, fresh] = spaces.try_emplace(std::string(family->name()) + item.problem.scheme);
+      if (fresh && listed) {
+        for (Point& point : search::enumerate(space)) points->second.insert(std::move(point));
       }
-      total += settings.budget ? std::min<uint64_t>(sizes[kind], static_cast<uint64_t>(*settings.budget)) : sizes[kind];
-      if (family->published(item.problem)) ++total;
+      const uint64_t size = listed ? points->second.size() : space.combinations();
+      const uint64_t asked = settings.budget ? std::min(size, static_cast<uint64_t>(*settings.budget)) : size;
+      const auto published = published_point(*family, item.problem);
+      total += asked + (published && !(asked == size && points->second.contains(*published)) ? 1 : 0);
     }
   }
   return total * targets;
 }
 
 Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store, const search::Settings& settings,
-             Progress& progress, std::stop_token stop) {
-  put_job(job, store);
+             Progress& progress, std::stop_token stop, const job::Families& families) {
+  put_job(job, store, families);
   Summary summary;
   std::set<std::string> variants;
   for (Workshop& workshop : workshops) {
-    Run run(job, workshop, store, settings, progress, stop, summary);
+    Run run(job, workshop, store, settings, progress, stop, summary, families);
     for (const job::WorkItem& item : job.work) {
       if (stop.stop_requested()) break;
       run.problem(item.problem);

@@ -29,7 +29,7 @@ struct Workshop {
 /// How a run went.
 struct Summary {
   std::map<store::Outcome, uint64_t> outcomes;  ///< candidates recorded in this run
-  uint64_t known = 0;                           ///< candidates that were in the database already
+  uint64_t known = 0;                           ///< candidates asked for that were in the database before
   uint64_t variants = 0;                        ///< distinct variants that came out ok in this run, over all targets
   bool stopped = false;                         ///< asked to stop before the end (Ctrl-C, --minutes)
   double seconds = 0;
@@ -39,10 +39,12 @@ struct Summary {
 /// compiles, proves, times, and records each candidate at once. The published point of each problem is always among
 /// them. A stop leaves the database as good as it is; the next run goes on from there.
 Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store, const search::Settings& settings,
-             Progress& progress, std::stop_token stop);
+             Progress& progress, std::stop_token stop, const job::Families& families = qoq::families());
 
-/// Candidates that tune() will ask for, where that can be counted quickly; else 0.
-uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings);
+/// Candidates that tune() will ask for, where that can be counted quickly; else 0. With a budget it may be one too many
+/// a problem, since the published point may or may not be drawn.
+uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings,
+                             const job::Families& families = qoq::families());
 
 /// The points of a family for a problem's scheme, as the job restricts them.
 search::Space space_of(const job::Job& job, const Family& family, const Problem& problem);

@@ -1,88 +1,9 @@
 #include "autotune/verify/cuda_verifier.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-
-#include "autotune/verify/two_runs.h"
-#include "kernels/base/error.h"
+#include "autotune/verify/cuda_machine.h"
 #include "kernels/base/file.h"
-#include "kernels/runtime/loaded_plan.h"
 
 namespace qoq::verify {
-
-namespace {
-
-constexpr size_t guard_bytes = 4096;
-constexpr uint8_t guard_value = 0xc3;
-
-/// Device memory between two bands that nobody may write.
-class GuardedMemory {
- public:
-  GuardedMemory(size_t bytes, const runtime::Stream& stream) : memory_(bytes + 2 * guard_bytes), bytes_(bytes) {
-    memory_.fill(0, memory_.size(), guard_value, stream);
-  }
-  void* data() const { return memory_.data() + guard_bytes; }
-  void write(std::span<const std::byte> bytes) const { memory_.upload(guard_bytes, bytes); }
-  void read(std::span<std::byte> bytes) const { memory_.download(guard_bytes, bytes); }
-  bool guards_whole() const {
-    std::vector<std::byte> guards(2 * guard_bytes);
-    memory_.download(0, std::span(guards).first(guard_bytes));
-    memory_.download(guard_bytes + bytes_, std::span(guards).last(guard_bytes));
-    return std::ranges::all_of(guards, [](std::byte byte) { return byte == std::byte{guard_value}; });
-  }
-
- private:
-  runtime::DeviceMemory memory_;
-  size_t bytes_;
-};
-
-using Memories = std::map<std::string, GuardedMemory>;
-
-class CudaMachine final : public Machine {
- public:
-  CudaMachine(const runtime::LoadedPlan& plan, const Memories& operands, const Memories& workspaces,
-              const runtime::Stream& stream, double timeout_s)
-      : plan_(plan), stream_(stream), timeout_s_(timeout_s) {
-    for (const auto* memories : {&operands, &workspaces}) {
-      for (const auto& [name, memory] : *memories) memories_[name] = &memory;
-    }
-  }
-  Addresses addresses() const override {
-    Addresses all;
-    for (const auto& [name, memory] : memories_) all[name] = memory->data();
-    return all;
-  }
-  void write(const std::string& name, std::span<const std::byte> bytes) override { memories_.at(name)->write(bytes); }
-  void read(const std::string& name, std::span<std::byte> bytes) override { memories_.at(name)->read(bytes); }
-
-  std::optional<Failure> run(const Plan&, const Arguments& arguments, int) override {
-    try {
-      const runtime::Event end;
-      plan_.run(arguments, stream_);
-      end.record(stream_);
-      if (!runtime::wait_for(end, timeout_s_)) {
-        return Failure{Verdict::Status::Timeout, fmt::format("did not end within {} s", timeout_s_)};
-      }
-    } catch (const Error& error) {
-      return Failure{Verdict::Status::LaunchFailed, error.what()};
-    }
-    for (const auto& [name, memory] : memories_) {
-      if (!memory->guards_whole()) {
-        return Failure{Verdict::Status::Wrong, fmt::format("wrote outside '{}'", name)};
-      }
-    }
-    return {};
-  }
-
- private:
-  const runtime::LoadedPlan& plan_;
-  const runtime::Stream& stream_;
-  double timeout_s_;
-  std::map<std::string, const GuardedMemory*> memories_;
-};
-
-}  // namespace
 
 struct CudaVerifier::Operands {
   std::string key;
@@ -91,14 +12,74 @@ struct CudaVerifier::Operands {
   Memories memory;
 };
 
-CudaVerifier::CudaVerifier(runtime::CudaDevice device, CudaLimits limits)
-    : device_(std::move(device)), limits_(limits) {}
+struct CudaVerifier::Expected {
+  std::string key;
+  std::vector<Buffer> buffers;  ///< the reference kernel's operands, outputs filled in
+};
+
+CudaVerifier::CudaVerifier(runtime::CudaDevice device, BuildReference build_reference, CudaLimits limits)
+    : device_(std::move(device)), build_reference_(std::move(build_reference)), limits_(limits) {}
 CudaVerifier::~CudaVerifier() = default;
 
-// The seam for a reference kernel on the GPU: with one, every problem runs at full size and only the reference kernel
-// itself is compared with the CPU.
+bool CudaVerifier::fits_cpu(const Family& family, const Problem& problem) const {
+  return family.work(problem).ops <= limits_.reference_ops;
+}
+
 Problem CudaVerifier::problem_to_run(const Family& family, const Point& point, const Problem& problem) const {
-  return family.work(problem).ops <= limits_.reference_ops ? problem : family.reduced(point, problem);
+  const bool full_size = fits_cpu(family, problem) || (family.reference() != nullptr && build_reference_);
+  return full_size ? problem : family.reduced(point, problem);
+}
+
+/// Runs the reference kernel once and reads its outputs back into `buffers`.
+void CudaVerifier::run_reference(const Family& plain, const Point& point, const Problem& problem, std::vector<Buffer>& buffers) const {
+  const Device& device = device_.gpu().device;
+  const Plan plan = plain.plan(point, problem, device);
+  const runtime::LoadedPlan loaded(plan, read_file(build_reference_(plain.source(point, problem))));
+  Memories memory;
+  for (const Buffer& buffer : buffers) memory.try_emplace(buffer.name, buffer.bytes.size(), stream_).first->second.write(buffer.bytes);
+  CudaMachine machine(loaded, memory, {}, stream_, limits_.timeout_s);
+  if (const auto failure = machine.run(plan, plain.bind(point, problem, device, machine.addresses()), 0)) {
+    fail("the reference kernel {} failed on \"{}\": {}", plain.name(), problem.text(), failure->message);
+  }
+  for (Buffer& buffer : buffers) {
+    if (buffer.role == Buffer::Role::Output) machine.read(buffer.name, buffer.bytes);
+  }
+}
+
+const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, const Point& point, const Problem& problem,
+                                                         const Case& values, uint64_t seed) {
+  const Family& plain = *family.reference();
+  const std::string key = fmt::format("{} {} {} {}", plain.name(), problem.text(), plain.operand_key(point, problem), seed);
+  if (expected_ && expected_->key == key) return *expected_;
+  if (trusted_.insert(fmt::format("{} {}", plain.name(), problem.scheme)).second) {  // first, on the CPU's own terms
+    const Problem small = plain.reduced(point, problem);
+    const auto small_values = plain.make_case(small, seed);
+    std::vector<Buffer> buffers = plain.prepare(*small_values, point);
+    run_reference(plain, point, small, buffers);
+    if (const Check check = plain.check(*small_values, point, buffers); !check.pass) {
+      fail("the reference kernel {} is wrong on this GPU: {}", plain.name(), check.message);
+    }
+  }
+  auto made = std::make_unique<Expected>();
+  made->key = key;
+  made->buffers = plain.prepare(values, point);
+  run_reference(plain, point, problem, made->buffers);
+  expected_ = std::move(made);
+  return *expected_;
+}
+
+Check CudaVerifier::compare(const Expected& expected, const std::vector<Buffer>& buffers) {
+  for (const Buffer& buffer : buffers) {
+    if (buffer.role != Buffer::Role::Output) continue;
+    for (const Buffer& want : expected.buffers) {
+      if (want.name != buffer.name) continue;
+      const auto [got, wanted] = std::ranges::mismatch(buffer.bytes, want.bytes);
+      if (got == buffer.bytes.end() && wanted == want.bytes.end()) continue;
+      return {false, 1, fmt::format("'{}' differs from the reference kernel's, first at byte {} of {}", buffer.name,
+                                    got - buffer.bytes.begin(), buffer.bytes.size())};
+    }
+  }
+  return {true, 0, ""};
 }
 
 CudaVerifier::Operands& CudaVerifier::operands_for(const Family& family, const Point& point, const Problem& problem,
@@ -143,7 +124,12 @@ Verdict CudaVerifier::verify(const Family& family, const Point& point, const Pro
   CudaMachine machine(*loaded, operands.memory, workspaces, stream_, limits_.timeout_s);
   const Arguments arguments = family.bind(point, verdict.problem, device, machine.addresses());
   std::vector<Buffer> buffers = operands.buffers;
-  run_twice(machine, family, *operands.values, point, plan, arguments, buffers, verdict);
+  const Expected* expected =
+      fits_cpu(family, verdict.problem) ? nullptr : &expected_for(family, point, verdict.problem, *operands.values, seed);
+  const auto check = [&](const std::vector<Buffer>& results) {
+    return expected != nullptr ? compare(*expected, results) : family.check(*operands.values, point, results);
+  };
+  run_twice(machine, check, plan, arguments, buffers, verdict);
 
   if (verdict.status == Verdict::Status::Timeout) {
     lost_ = fmt::format("{} {}", family.variant(point, problem), verdict.message);

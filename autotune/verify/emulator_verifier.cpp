@@ -135,7 +135,8 @@ Verdict EmulatorVerifier::verify(const Family& family, const Point& point, const
     machine.place(workspace.name, workspace.bytes, zeroed ? emulator::Access::ReadWrite : emulator::Access::Scratch);
   }
   const Arguments arguments = family.bind(point, verdict.problem, device_, machine.addresses());
-  run_twice(machine, family, *operands, point, plan, arguments, buffers, verdict);
+  const auto check = [&](const std::vector<Buffer>& results) { return family.check(*operands, point, results); };
+  run_twice(machine, check, plan, arguments, buffers, verdict);
   return verdict;
 }
 

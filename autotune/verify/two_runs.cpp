@@ -74,8 +74,7 @@ std::optional<std::string> difference(const std::vector<Buffer>& first, const st
 
 }  // namespace
 
-void run_twice(Machine& machine, const Family& family, const Case& operands, const Point& point, const Plan& plan,
-               const Arguments& arguments, std::vector<Buffer>& buffers, Verdict& verdict) {
+void run_twice(Machine& machine, const std::function<Check(const std::vector<Buffer>&)>& check, const Plan& plan, const Arguments& arguments, std::vector<Buffer>& buffers, Verdict& verdict) {
   const auto give = [&](Verdict::Status status, std::string message) {
     verdict.status = status;
     verdict.message = std::move(message);
@@ -91,9 +90,9 @@ void run_twice(Machine& machine, const Family& family, const Case& operands, con
       if (buffer.role == Buffer::Role::Output) machine.read(buffer.name, buffer.bytes);
     }
     if (run == 0) {
-      const Check check = family.check(operands, point, buffers);
-      verdict.max_error = check.max_error;
-      if (!check.pass) return give(Verdict::Status::Wrong, check.message);
+      const Check result = check(buffers);
+      verdict.max_error = result.max_error;
+      if (!result.pass) return give(Verdict::Status::Wrong, result.message);
       first = buffers;
     }
     if (auto left = unrestored_workspace(machine, plan)) return give(Verdict::Status::Wrong, std::move(*left));

@@ -25,7 +25,7 @@ struct Workspace {
   enum class Init {
     None,      ///< any bytes will do
     ZeroOnce,  ///< zero before the first launch; the kernels leave it zero again
-    ZeroEach,  ///< zero before every launch
+    ZeroEach,  ///< zero before every run of the plan
   };
   std::string name;
   size_t bytes = 0;

@@ -64,7 +64,7 @@ QOQ_DEVICE void mma_gemm(const MmaArgs& args) {
   u32 unused = 0;
   Ring<C.stages> load_stage, stage;
   Ring<C.group_slots()> load_slot, slot;
-  QOQ_UNROLL for (int tile = 0; tile < ahead; ++tile) {
+  QOQ_NO_UNROLL for (int tile = 0; tile < ahead; ++tile) {
     load_tile<C>(loader, buffers, tile < at.tiles, tile % per_trip == 0, load_stage, load_slot);
   }
   QOQ_NO_UNROLL for (int trip = 0; trip < at.tiles; trip += per_trip) {

@@ -141,6 +141,18 @@ TEST(AsyncRace, AZeroFillIsAWriteToo) {
       two_warps, {"cp_async_16", "load_shared"});
 }
 
+TEST(AsyncRace, AStoreOfTheOldValueUnderACopyIsNotHarmless) {
+  expect_caught(
+      [](const RaceArgs& a, bool ordered) {
+        fill_shared(64, 256);
+        cp_async_16(chunk(thread_index()), a.source + thread_index() * 4);
+        cp_async_commit();
+        if (ordered) cp_async_wait<0>();
+        store_shared_u32(chunk(thread_index()), 77);  // what is there until the copy lands
+      },
+      two_warps, {"cp_async_16", "store_shared"});
+}
+
 TEST(AsyncRace, ItsGlobalReadRacesToo) {
   expect_caught(
       [](const RaceArgs& a, bool ordered) {

@@ -117,6 +117,18 @@ TEST(SharedCounter, LanesAreOneRequestUnderEverySchedule) {
   }
 }
 
+/// A place in the code of its own.
+[[gnu::noinline]] u32 load_elsewhere(u32 at) { return load_shared_u32(at) + 1; }
+
+TEST(SharedCounter, BranchesAreRequestsOfTheirOwn) {
+  const auto kernel = [](const RaceArgs&) {
+    const u32 at = shared_base() + thread_index() * 4;
+    store_shared_u32(at, 1);
+    store_shared_u32(at, thread_index() < 16 ? load_shared_u32(at) : load_elsewhere(at));
+  };
+  expect_shared(count(kernel).shared_loads, 2, 2, 2);
+}
+
 TEST(GlobalCounter, SectorsAndBytes) {
   const auto kernel = [](const RaceArgs& a) {
     const u32 t = thread_index();
@@ -125,13 +137,14 @@ TEST(GlobalCounter, SectorsAndBytes) {
     load_readonly(reinterpret_cast<const u32x4*>(a.source) + t);            // 512 bytes: 16 sectors
     load_global(a.source + 31 - t);                                         // backwards: 4
     load_global(a.source + 4 + t / 2);                                      // 16 words from byte 16: 3 sectors
+    load_global(a.source + t % 2 * 64 + t / 2);                             // two runs by turns: 2 each
     store_global(reinterpret_cast<u16*>(a.data) + t, static_cast<u16>(1));  // 64 bytes: 2
     if (t < 3) store_global(a.data + 100 + t * 100, 1u);                    // 3
   };
   const Counters counters = count(kernel);
   const BufferCounters& source = counters.buffers.at("source");
-  EXPECT_EQ(source.bytes_read, 128u + 128 + 512 + 128 + 128);
-  EXPECT_EQ(source.sectors_read, 4u + 32 + 16 + 4 + 3);
+  EXPECT_EQ(source.bytes_read, 128u + 128 + 512 + 128 + 128 + 128);
+  EXPECT_EQ(source.sectors_read, 4u + 32 + 16 + 4 + 3 + 4);
   EXPECT_EQ(source.bytes_written, 0u);
   const BufferCounters& data = counters.buffers.at("data");
   EXPECT_EQ(data.bytes_written, 64u + 12);

@@ -117,6 +117,50 @@ TEST(GlobalRace, TheAcquireMustComeBeforeTheBarrier) {
       two_ctas, {"store_global", "load_global"});
 }
 
+TEST(GlobalRace, AReleaseDoesNotCoverWhatComesAfterIt) {
+  expect_caught(
+      [](const RaceArgs& a, bool ordered) {
+        if (thread_index() != 0) return;
+        if (block_index_x() == 0) {
+          if (ordered) store_global(a.data, 1u);
+          store_release(a.flags, 1);
+          if (!ordered) store_global(a.data, 1u);
+        } else {
+          while (load_acquire(a.flags) == 0) {
+          }
+          load_global(a.data);
+        }
+      },
+      two_ctas, {"store_global", "load_global"});
+}
+
+TEST(GlobalRace, ABarrierSpreadsWhatAnyOfItsThreadsAcquired) {
+  // Threads 5 and 40 of CTA 2 each wait for another CTA; then all read both messages.
+  expect_caught(
+      [](const RaceArgs& a, bool ordered) {
+        const u32 t = thread_index();
+        const u32 cta = block_index_x();
+        if (cta < 2) {
+          store_global(a.data + cta * 64 + t, t + 1);
+          sync_threads();
+          if (t == 0) store_release(a.flags + cta, 1);
+          return;
+        }
+        if (t == 5 || t == 40) {
+          while (load_acquire(a.flags + t / 40) == 0) {
+          }
+        }
+        if (ordered) {
+          sync_threads();
+        } else {
+          sync_warp();
+        }
+        load_global(a.data + 63 - t);
+        load_global(a.data + 64 + t);
+      },
+      {.grid = {3, 1, 1}, .threads = 64}, {"store_global", "load_global"});
+}
+
 TEST(GlobalRace, TheLastCtaOfASplitSeesAllPartsOnlyByItsCounter) {
   // Split-K: four CTAs add their parts, the one whose arrival is the last reads the sum.
   expect_caught(
@@ -192,6 +236,21 @@ TEST(GlobalRace, APlainLoadOfAnAtomicIsARace) {
           } else {
             load_global(a.flags);
           }
+        }
+      },
+      two_ctas, {"atomic_add_relaxed", "load_global"});
+}
+
+TEST(GlobalRace, APlainLoadBeforeAnAdditionIsARaceToo) {
+  expect_caught(
+      [](const RaceArgs& a, bool ordered) {
+        if (thread_index() != 0) return;
+        if (block_index_x() == 1) {
+          atomic_add_relaxed(a.flags, 1);
+        } else if (ordered) {
+          load_acquire(a.flags);
+        } else {
+          load_global(a.flags);
         }
       },
       two_ctas, {"atomic_add_relaxed", "load_global"});
