@@ -12,10 +12,12 @@
 
 namespace qoq::verify {
 
+/// Builds the reference kernel's source for this GPU: its cubin.
+using BuildReference = std::function<std::filesystem::path(const Source&)>;
+
 struct CudaLimits {
-  double reference_ops =
-      4e9;                ///< the CPU reference checks problems up to this many operations (Work::ops) at full size
-  double timeout_s = 10;  ///< of one run
+  double reference_ops = 4e8;  ///< the CPU checks problems up to this many operations (Work::ops), the GPU larger ones
+  double timeout_s = 10;       ///< of one run
 };
 
 /// Runs cubins on an attached GPU: outputs poisoned, guard bands around every buffer, two runs.

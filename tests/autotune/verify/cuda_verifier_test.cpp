@@ -34,7 +34,7 @@ class CudaVerifierTest : public testing::Test {
 };
 
 TEST_F(CudaVerifierTest, ACorrectKernelIsOkAndTheProblemThatRanIsSaid) {
-  CudaVerifier verifier(runtime::CudaDevice(0), {.reference_ops = 1e6});
+  CudaVerifier verifier(runtime::CudaDevice(0), {}, {.reference_ops = 1e6});
   const Verdict full = verify(verifier, TinyFamily::none, "tiny i32 n=100001");
   EXPECT_EQ(full.status, Verdict::Status::Ok) << full.message;
   EXPECT_EQ(full.where, "cuda");
@@ -72,7 +72,7 @@ TEST_F(CudaVerifierTest, AnEndlessKernelIsATimeout) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a fresh process: a forked one cannot use its parent's driver
   EXPECT_EXIT(
       {
-        auto& verifier = *new CudaVerifier(runtime::CudaDevice(0), {.timeout_s = 0.5});
+        auto& verifier = *new CudaVerifier(runtime::CudaDevice(0), {}, {.timeout_s = 0.5});
         const Verdict verdict = verify(verifier, TinyFamily::endless, "tiny i32 n=300");
         ::_exit(verdict.status == Verdict::Status::Timeout ? 0 : 1);
       },

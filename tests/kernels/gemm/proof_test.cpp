@@ -3,39 +3,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "kernels/gemm/format.cuh"
 #include "tests/kernels/gemm/bench.h"
+#include "tests/kernels/gemm/forms.h"
 
 namespace qoq::test {
 namespace {
 
-using gemm::Dequant;
 using gemm::Layout;
-
-struct Form {
-  const char* name;
-  const char* scheme;
-  Dequant dequant;
-  Layout layout;
-  bool ablated;
-};
-
-constexpr Form forms[] = {
-    {"Vadd4", "w4a8-g128", Dequant::Vadd4, Layout::QServe, false},
-    {"Imad", "w4a8-g128", Dequant::Imad, Layout::QServe, false},
-    {"ImadFragment", "w4a8-g128", Dequant::Imad, Layout::Fragment, false},
-    {"U8S8", "w4a8-g128", Dequant::U8S8, Layout::QServe, false},
-    {"U8S8Fragment", "w4a8-g128", Dequant::U8S8, Layout::Fragment, false},
-    {"Channel", "w4a8-channel", Dequant::None, Layout::QServe, false},
-    {"W8A8", "w8a8", Dequant::None, Layout::RowMajor, false},
-    {"Vadd4Ablated", "w4a8-g128", Dequant::Vadd4, Layout::QServe, true},
-    {"ImadAblated", "w4a8-g128", Dequant::Imad, Layout::QServe, true},
-    {"ImadFragmentAblated", "w4a8-g128", Dequant::Imad, Layout::Fragment, true},
-    {"U8S8Ablated", "w4a8-g128", Dequant::U8S8, Layout::QServe, true},
-    {"U8S8FragmentAblated", "w4a8-g128", Dequant::U8S8, Layout::Fragment, true},
-    {"ChannelAblated", "w4a8-channel", Dequant::None, Layout::QServe, true},
-    {"W8A8Ablated", "w8a8", Dequant::None, Layout::RowMajor, true},
-};
 
 /// A tile and what it is asked for: at least two CTAs an axis (but M = 1), k ≥ (2·stages + 1)·block_k·splits.
 struct Shape {

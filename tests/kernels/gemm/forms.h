@@ -1,0 +1,32 @@
+#pragma once
+#include "kernels/gemm/format.cuh"
+
+namespace qoq::test {
+
+/// A variant class of gemm/mma: what its weights are and how they become int8.
+struct Form {
+  const char* name;
+  const char* scheme;
+  gemm::Dequant dequant;
+  gemm::Layout layout;
+  bool ablated;
+};
+
+inline constexpr Form forms[] = {
+    {"Vadd4", "w4a8-g128", gemm::Dequant::Vadd4, gemm::Layout::QServe, false},
+    {"Imad", "w4a8-g128", gemm::Dequant::Imad, gemm::Layout::QServe, false},
+    {"ImadFragment", "w4a8-g128", gemm::Dequant::Imad, gemm::Layout::Fragment, false},
+    {"U8S8", "w4a8-g128", gemm::Dequant::U8S8, gemm::Layout::QServe, false},
+    {"U8S8Fragment", "w4a8-g128", gemm::Dequant::U8S8, gemm::Layout::Fragment, false},
+    {"Channel", "w4a8-channel", gemm::Dequant::None, gemm::Layout::QServe, false},
+    {"W8A8", "w8a8", gemm::Dequant::None, gemm::Layout::RowMajor, false},
+    {"Vadd4Ablated", "w4a8-g128", gemm::Dequant::Vadd4, gemm::Layout::QServe, true},
+    {"ImadAblated", "w4a8-g128", gemm::Dequant::Imad, gemm::Layout::QServe, true},
+    {"ImadFragmentAblated", "w4a8-g128", gemm::Dequant::Imad, gemm::Layout::Fragment, true},
+    {"U8S8Ablated", "w4a8-g128", gemm::Dequant::U8S8, gemm::Layout::QServe, true},
+    {"U8S8FragmentAblated", "w4a8-g128", gemm::Dequant::U8S8, gemm::Layout::Fragment, true},
+    {"ChannelAblated", "w4a8-channel", gemm::Dequant::None, gemm::Layout::QServe, true},
+    {"W8A8Ablated", "w8a8", gemm::Dequant::None, gemm::Layout::RowMajor, true},
+};
+
+}  // namespace qoq::test

@@ -1,0 +1,59 @@
+// The emulator's proof, repeated on the machine itself: every variant class at full size against the plain kernel.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <span>
+
+#include "autotune/compile/nvrtc_compiler.h"
+#include "autotune/verify/cuda_verifier.h"
+#include "tests/kernels/gemm/bench.h"
+#include "tests/kernels/gemm/forms.h"
+
+namespace qoq::test {
+namespace {
+
+class MmaOnGpu : public testing::TestWithParam<Form> {};
+
+TEST_P(MmaOnGpu, EqualsThePlainKernelByteForByte) {
+  const runtime::AttachedGpus attached = runtime::list_attached_gpus();
+  if (attached.gpus.empty()) GTEST_SKIP() << attached.reason;
+  const compile::Nvrtc nvrtc = compile::Nvrtc::open();
+  if (!nvrtc) GTEST_SKIP() << nvrtc.reason;
+  const Form form = GetParam();
+  const Device& device = attached.gpus.front().device;
+  const Family& family = family_named("gemm/mma");
+  compile::NvrtcCompiler compiler(nvrtc, device.architecture(), std::filesystem::path(testing::TempDir()) / "qoqtune-gpu-proof", 4);
+  const auto build = [&](const Source& source) {
+    const compile::Build result = compiler.build(std::span(&source, 1), {}, {}).front();
+    if (!result.ok) throw std::runtime_error(result.log);
+    return result.object;
+  };
+  verify::CudaVerifier verifier{runtime::CudaDevice(0), build};
+  const uint64_t seed = fresh_seed();
+  struct Shape {
+    int block_m, block_n, block_k, warp_m, warp_n, stages, slices, splits;
+  };
+  const Shape shapes[] = {{16, 64, 128, 16, 32, 4, 1, 4}, {32, 64, 128, 32, 32, 3, 2, 1}, {64, 128, 64, 64, 32, 4, 1, 1},
+                          {128, 128, 128, 64, 64, 3, 1, 2}, {16, 128, 256, 16, 32, 2, 1, 1}};
+  for (const Shape& s : shapes) {
+    for (const char* sizes : {"m=1 n=4096 k=4096", "m=77 n=4096 k=4096 out=bf16", "m=300 n=6176 k=1408 bias=1"}) {
+      Point point = mma_point(s.block_m, s.block_n, s.block_k, s.warp_m, s.warp_n, s.stages);
+      point["slices"] = s.slices;
+      point["split_k"] = s.splits;
+      point["dequant"] = static_cast<int>(form.dequant);
+      point["layout"] = static_cast<int>(form.layout);
+      point["ablated"] = form.ablated ? 1 : 0;
+      const Problem problem = parse_problem(fmt::format("gemm {} {}", form.scheme, sizes));
+      if (family.unsupported(point, problem, device)) continue;
+      SCOPED_TRACE(fmt::format("{} on \"{}\", seed {}", family.variant(point, problem), problem.text(), seed));
+      const verify::Verdict verdict = verifier.verify(family, point, problem, build(family.source(point, problem)), seed);
+      EXPECT_EQ(verdict.status, verify::Verdict::Status::Ok) << verdict.message;
+      EXPECT_EQ(verdict.problem, problem);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, MmaOnGpu, testing::ValuesIn(forms), [](const auto& form) { return std::string(form.param.name); });
+
+}  // namespace
+}  // namespace qoq::test
