@@ -32,6 +32,17 @@ void declare_cache(po::options_description& options) {
                         "where compiled kernels are kept (default: $XDG_CACHE_HOME/qoqtune or ~/.cache/qoqtune)");
 }
 
+std::optional<uint64_t> seed(const Options& options) {
+  if (options.count("seed") == 0) return std::nullopt;
+  const int64_t value = options["seed"].as<int64_t>();
+  if (value < 0) bad_input("--seed {} is out of range, 0 or more", value);
+  return static_cast<uint64_t>(value);
+}
+
+void declare_seed(po::options_description& options, const char* help) {
+  options.add_options()("seed", po::value<int64_t>()->value_name("N"), help);
+}
+
 int job_count(const Options& options) {
   const int jobs = options.count("jobs") != 0 ? options["jobs"].as<int>() : static_cast<int>(std::thread::hardware_concurrency());
   if (options.count("jobs") != 0 && (jobs < 1 || jobs > 1024)) bad_input("--jobs {} is out of range, 1 to 1024", jobs);

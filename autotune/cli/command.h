@@ -1,7 +1,7 @@
 #pragma once
 #include <boost/program_options.hpp>
-#include <functional>
-#include <span>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +32,10 @@ void declare_format(boost::program_options::options_description& options);
 /// The folder of compiled kernels: --cache, else $XDG_CACHE_HOME/qoqtune, else ~/.cache/qoqtune.
 std::string cache_folder(const Options& options);
 void declare_cache(boost::program_options::options_description& options);
+
+/// --seed; nothing when it was not given.
+std::optional<uint64_t> seed(const Options& options);
+void declare_seed(boost::program_options::options_description& options, const char* help);
 
 /// --jobs, else the number of processors.
 int job_count(const Options& options);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "autotune/cli/command.h"
+#include "autotune/cli/reading.h"
 #include "autotune/compile/nvrtc_compiler.h"
 #include "autotune/tune/target.h"
 #include "kernels/base/error.h"
@@ -31,7 +32,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
 int run(const Options& options) {
   if (options.count("variant") == 0) bad_input("inspect needs a variant's id");
   const std::string id = options["variant"].as<std::string>();
-  const auto [family, point, problem] = find_variant(id, Problem::parse(options["problem"].as<std::string>()));
+  const auto [family, point, problem] = read_variant(id, Problem::parse(options["problem"].as<std::string>()));
   const tune::Target target = tune::resolve_targets({options["gpu"].as<std::string>()}).front();
   if (const auto why = family->unsupported(point, problem, target.device)) bad_input("{}: {}", id, *why);
 

@@ -1,5 +1,8 @@
 #include "autotune/cli/reading.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -28,6 +31,17 @@ std::vector<select::Selection> selections(const store::Store& store, const std::
     }
   }
   return result;
+}
+
+NamedVariant read_variant(const std::string& id, const Problem& shape) {
+  NamedVariant named = find_variant(id, shape);
+  for (const Parameter& parameter : named.family->parameters()) {
+    const int value = named.point.at(parameter.name);
+    if (std::ranges::find(parameter.values, value) == parameter.values.end()) {
+      bad_input("\"{}\" is no variant of {}: {} is {}, expected one of {}", id, named.family->name(), parameter.name, value, fmt::join(parameter.values, ", "));
+    }
+  }
+  return named;
 }
 
 select::FamilyRules family_rules(const std::string& target) {

@@ -4,11 +4,15 @@
 
 #include "autotune/select/select.h"
 #include "autotune/store/store.h"
+#include "kernels/families.h"
 
 namespace qoq::cli {
 
 /// One selection for each job and each environment that was last used for a target (`gpu` empty: every target).
 std::vector<select::Selection> selections(const store::Store& store, const std::string& gpu);
+
+/// find_variant() for an id that a person wrote: values that the family's parameters do not have are refused too.
+NamedVariant read_variant(const std::string& id, const Problem& shape);
 
 /// What select may ask of the kernel families.
 select::FamilyRules family_rules(const std::string& target);

@@ -1,7 +1,7 @@
 #include "autotune/tune/tune.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
+#include <fmt/ranges.h>
 
 #include <atomic>
 #include <csignal>
@@ -52,17 +52,23 @@ class Interrupt {
   std::jthread waiter_;
 };
 
+std::vector<std::string> strategy_names() {
+  std::vector<std::string> names;
+  for (const search::Entry& entry : search::strategies()) names.emplace_back(entry.name);
+  return names;
+}
+
 void declare(po::options_description& options, po::positional_options_description& positional) {
   positional.add("job", 1);
+  const std::string known = fmt::format("how the space is searched: {} (default: the job's)", fmt::join(strategy_names(), ", "));
   options.add_options()("job", po::value<std::string>()->value_name("JOB.yaml"), "what to tune: a file, or the name of a built-in job")(
       "gpu", po::value<std::vector<std::string>>()->composing()->value_name("GPU"),
       "auto, cuda:0, sim:h200 …; may be given several times (default: the job's)")(
       "db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"), "the database; an earlier run of it goes on")(
-      "strategy", po::value<std::string>()->value_name("S"), "how the space is searched (default: the job's)")(
+      "strategy", po::value<std::string>()->value_name("S"), known.c_str())(
       "budget", po::value<int64_t>()->value_name("N"), "most points a problem and GPU")(
-      "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")(
-      "seed", po::value<uint64_t>()->value_name("N"), "of the search and of the proofs' operands (default: the job's, and fresh operands)")(
-      "quiet,q", "no progress");
+      "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")("quiet,q", "no progress");
+  declare_seed(options, "of the search and of the proofs' operands (default: the job's, and fresh operands)");
   declare_jobs(options);
   declare_cache(options);
 }
@@ -71,16 +77,10 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   search::Settings settings{job.search.strategy, job.search.budget, job.search.seed};
   if (options.count("strategy") != 0) settings.strategy = options["strategy"].as<std::string>();
   if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
-  if (options.count("seed") != 0) settings.seed = options["seed"].as<uint64_t>();
+  settings.seed = seed(options).value_or(settings.seed);
   if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
   search::make_strategy(settings, search::Space({}));  // refuses an unknown name now, not after the first kernels
   return settings;
-}
-
-std::vector<std::string> strategy_names() {
-  std::vector<std::string> names;
-  for (const search::Entry& entry : search::strategies()) names.emplace_back(entry.name);
-  return names;
 }
 
 void print(const tune::Summary& summary, const std::string& database) {
@@ -106,10 +106,11 @@ int run(const Options& options) {
   if (minutes && !(*minutes > 0)) bad_input("--minutes {} is out of range, more than 0", *minutes);
 
   const auto targets = tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
-  const uint64_t proof_seed = options.count("seed") != 0 ? options["seed"].as<uint64_t>() : std::random_device{}();
+  const uint64_t proof_seed = seed(options).value_or(std::random_device{}());
+  const int jobs = job_count(options);
   const std::string database = options["db"].as<std::string>();
   store::Store store = store::Store::open(database, store::Mode::ReadWrite);
-  auto workshops = make_workshops(targets, cache_folder(options), job_count(options), proof_seed);
+  auto workshops = make_workshops(targets, cache_folder(options), jobs, proof_seed);
 
   for (const job::Refusal& refusal : job.refusals) fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
   tune::Summary summary;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "autotune/cli/command.h"
+#include "autotune/cli/reading.h"
 #include "autotune/cli/workshop.h"
 #include "kernels/base/error.h"
 #include "kernels/families.h"
@@ -20,8 +21,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"), "scheme, output and sizes")(
       "on", po::value<std::string>()->default_value("emulator")->value_name("emulator|cuda:N"),
       "the emulator, at a reduced size with the race detector on; or an attached GPU")(
-      "count", po::value<int64_t>()->default_value(20)->value_name("N"), "how many variants of the space are drawn")(
-      "seed", po::value<uint64_t>()->value_name("N"), "of the operands and the draw (default: fresh, printed)");
+      "count", po::value<int64_t>()->default_value(20)->value_name("N"), "how many variants of the space are drawn");
+  declare_seed(options, "of the operands and the draw (default: fresh, printed)");
   declare_jobs(options);
   declare_cache(options);
   declare_format(options);
@@ -32,7 +33,7 @@ std::vector<tune::Built> variants_to_prove(const Options& options, const tune::T
   std::vector<tune::Built> built;
   if (options.count("variant") != 0) {
     const std::string id = options["variant"].as<std::string>();
-    const auto [family, point, problem] = find_variant(id, Problem::parse(text));
+    const auto [family, point, problem] = read_variant(id, Problem::parse(text));
     if (const auto why = family->unsupported(point, problem, target.device)) bad_input("{}: {}", id, *why);
     built.push_back({family, point, problem, {}});
     return built;
@@ -52,7 +53,7 @@ int run(const Options& options) {
   const std::string on = options["on"].as<std::string>();
   if (on != "emulator" && !on.starts_with("cuda")) bad_input("--on {} is unknown; emulator or cuda:0", on);
   const tune::Target target = tune::resolve_targets({on == "emulator" ? "sim:h200" : on == "cuda" ? "cuda:0" : on}).front();
-  const uint64_t seed = options.count("seed") != 0 ? options["seed"].as<uint64_t>() : std::random_device{}();
+  const uint64_t seed = cli::seed(options).value_or(std::random_device{}());
   std::vector<tune::Built> built = variants_to_prove(options, target, seed);
 
   std::vector<tune::Workshop> shops;

@@ -84,7 +84,9 @@ class ScriptedCompiler final : public compile::Compiler {
       if (!build.cancelled) {
         build.ok = !script_.refused.contains(source.text);
         build.log = build.ok ? "" : "source.cu(1): warning: odd\nsource.cu(3): error: no such name\n1 error detected\n";
-        build.entries["toy"] = {.registers = 40, .spill_store_bytes = script_.spilling.contains(source.text) ? 8 : 0};
+        compile::EntryResources& resources = build.entries["toy"];
+        resources.registers = 40;
+        resources.spill_store_bytes = script_.spilling.contains(source.text) ? 8 : 0;
         script_.note("compile " + source.text);
       }
       builds.push_back(build);
@@ -124,9 +126,16 @@ class ScriptedClock final : public Clock {
   Timing time(const Family& family, const Point& point, const Problem& problem, const compile::Build&) override {
     const std::string variant = family.variant(point, problem);
     script_.note("time " + variant);
-    if (script_.untimed.contains(variant)) return {.failure = "no CTA fits on an SM"};
+    Timing timing;
+    if (script_.untimed.contains(variant)) {
+      timing.failure = "no CTA fits on an SM";
+      return timing;
+    }
     const auto found = script_.times_us.find(variant);
-    return {.source = store::Source::Predicted, .median_us = found == script_.times_us.end() ? 10 : found->second, .details = R"({"limiter":"dram"})"};
+    timing.source = store::Source::Predicted;
+    timing.median_us = found == script_.times_us.end() ? 10 : found->second;
+    timing.details = R"({"limiter":"dram"})";
+    return timing;
   }
 
  private:

@@ -105,7 +105,7 @@ TEST(EnvironmentOf, ChangesWithTheKernelsTheCompilerAndTheSheet) {
 TEST(EnvironmentOf, AnAttachedGpuIsKnownByItsUuidAndDriver) {
   Target target = resolve_targets({"sim:h200"}).front();
   target.name = "cuda:0";
-  target.attached = runtime::AttachedGpu{.index = 0, .uuid = "GPU-1", .device = target.device, .driver_version = 13000};
+  target.attached = runtime::AttachedGpu{0, "GPU-1", target.device, 13000, 0};
   const store::Environment e = environment_of(target, "c");
   EXPECT_EQ(e.uuid, "GPU-1");
   EXPECT_FALSE(e.driver.empty());
