@@ -52,6 +52,7 @@ std::vector<tune::Built> variants_to_prove(const Options& options, const tune::T
 int run(const Options& options) {
   const std::string on = options["on"].as<std::string>();
   if (on != "emulator" && !on.starts_with("cuda")) bad_input("--on {} is unknown; emulator or cuda:0", on);
+  if (const int64_t count = options["count"].as<int64_t>(); count < 1) bad_input("--count {} is out of range, 1 or more", count);
   const tune::Target target = tune::resolve_targets({on == "emulator" ? "sim:h200" : on == "cuda" ? "cuda:0" : on}).front();
   const uint64_t seed = cli::seed(options).value_or(std::random_device{}());
   std::vector<tune::Built> built = variants_to_prove(options, target, seed);

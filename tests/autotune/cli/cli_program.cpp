@@ -1,6 +1,7 @@
 #include "tests/autotune/cli/cli_program.h"
 
 #include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Statement.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -124,6 +125,15 @@ std::vector<std::string> tune(const fs::path& folder, const std::vector<std::str
   std::vector<std::string> arguments{"tune", folder / "job.yaml", "--db", folder / "tune.db", "--cache", QOQTUNE_CACHE};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
+}
+
+size_t count_candidates(const fs::path& database) {
+  try {
+    SQLite::Database raw(database.string(), SQLite::OPEN_READONLY, 5000);
+    return static_cast<size_t>(raw.execAndGet("SELECT count(*) FROM candidate").getInt64());
+  } catch (const SQLite::Exception&) {
+    return 0;  // not made yet
+  }
 }
 
 std::vector<std::string> checked_rows(const fs::path& database) {

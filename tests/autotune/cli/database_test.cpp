@@ -96,7 +96,7 @@ TEST_F(Database, OnAFullDisk) {
   write_text(folder_ / "job.yaml", tiny_job(problems));
   const std::vector<std::string> command{"tune", folder_ / "job.yaml", "--db", disk / "tune.db", "--cache", QOQTUNE_CACHE, "--quiet"};
   size_t before = 0;
-  for (const size_t kibibytes : {64, 192, 320}) {  // full while the schema is made, then among the candidates
+  for (const size_t kibibytes : {64, 512, 1024, 2048}) {  // full while the schema is made, then among the candidates
     disk.resize(kibibytes);
     EXPECT_SENTENCE(run(command), 1, (disk / "tune.db").string(), "full");
     const auto rows = checked_rows(disk / "tune.db");
@@ -114,7 +114,7 @@ TEST_F(Database, ACacheThatCannotBeWritten) {
   NEEDS_NVRTC();
   write_text(folder_ / "file", "");
   EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", folder_ / "file"}), 1, (folder_ / "file").string(), "cache");
-  Disk disk(256);
+  Disk disk(96);
   if (!disk.mounted()) GTEST_SKIP() << disk.refusal();
   EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", disk / "cache"}), 1, (disk / "cache").string());
   EXPECT_EQ(checked_rows(db()), std::vector<std::string>{}) << "a full disk is no candidate's fault";

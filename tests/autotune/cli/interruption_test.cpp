@@ -29,11 +29,9 @@ class Interruption : public ::testing::Test {
     write_text(folder_ / "job.yaml", long_job());
   }
   std::vector<std::string> rows() const { return fs::exists(db()) ? checked_rows(db()) : std::vector<std::string>{}; }
-  /// Waits until the tuner has recorded something.
-  void wait_for_rows(Program& program) const {
-    while (program.running() && (!fs::exists(db().string() + "-wal") || fs::file_size(db().string() + "-wal") < 100'000)) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+  /// Waits until the tuner has recorded more than `before` candidates.
+  void wait_for_rows(Program& program, size_t before) const {
+    while (program.running() && count_candidates(db()) <= before) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     ASSERT_TRUE(program.running()) << program.wait().err << "it ended before it could be interrupted";
   }
   /// The rest of the job. Nothing that was finished is asked again: all of it is "known before".
@@ -57,7 +55,7 @@ TEST_F(Interruption, KilledAtTwentyRandomMomentsItLosesAndRepeatsNothing) {
   for (int round = 0; round < 20; ++round) {
     Program program(tune(folder_.path(), {"--quiet"}));
     // A quarter dies while it starts, the others among the candidates.
-    if (round % 4 != 0) wait_for_rows(program);
+    if (round % 4 != 0) wait_for_rows(program, before.size());
     std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<>(0, 150'000)(random)));
     came_too_late += program.running() ? 0 : 1;
     program.signal(SIGKILL);
@@ -79,7 +77,7 @@ TEST_F(Interruption, CtrlCEndsSoonAndTheNextRunGoesOn) {
     SCOPED_TRACE(number);
     const size_t before = rows().size();
     Program program(tune(folder_.path(), {"--quiet"}));
-    wait_for_rows(program);
+    wait_for_rows(program, before);
     const auto asked = std::chrono::steady_clock::now();
     program.signal(number);
     const Ran ran = program.wait();

@@ -61,6 +61,7 @@ TEST_F(StraightLine, AnotherRunKnowsItAll) {
 
 TEST_F(StraightLine, OnATerminalProgressIsOneLineThatIsRewritten) {
   fs::remove(db_);
+  write_text(folder_ / "job.yaml", long_job());
   const std::string text = run_on_terminal(tune(folder_.path()));
   const auto total = checked_rows(db_).size();
   EXPECT_NE(text.find("\r\033[K"), std::string::npos) << text;

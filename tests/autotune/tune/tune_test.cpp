@@ -297,7 +297,7 @@ TEST_F(Tune, TheJobAndItsProblemsAreInTheDatabase) {
   const auto problem = store.problem("toy i8 n=64");
   ASSERT_TRUE(problem.has_value());
   EXPECT_EQ(*problem, (store::ProblemRow{"toy i8 n=64", "toy", "i8", "n=64", 2e9, "int8", 1e6, 1e6}));
-  EXPECT_NE(store.environments().at(0).gpu.ceilings.find("dram"), std::string::npos);
+  EXPECT_NE(store.environments().at(0).gpu.ceilings.find("\"memory\""), std::string::npos);
 }
 
 TEST_F(Tune, ExpectedCandidatesIsWhatIsAsked) {
