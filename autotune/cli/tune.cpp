@@ -18,7 +18,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once.
+/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once; one within half a second
+/// is the same one, sent to the process and again to its group (as timeout(1) does).
 class Interrupt {
  public:
   explicit Interrupt(std::optional<double> minutes) {
@@ -27,7 +28,7 @@ class Interrupt {
     std::signal(SIGTERM, [](int) { signals_.load()->ask(); });
     waiter_ = std::jthread([this, minutes](const std::stop_token& ended) {
       const auto start = std::chrono::steady_clock::now();
-      while (!ended.stop_requested() && !asked_) {
+      while (!ended.stop_requested() && !by_user()) {
         if (minutes && std::chrono::steady_clock::now() - start > std::chrono::duration<double, std::ratio<60>>(*minutes)) break;
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
@@ -39,15 +40,18 @@ class Interrupt {
     std::signal(SIGTERM, SIG_DFL);
   }
   std::stop_token token() const { return source_.get_token(); }
-  bool by_user() const { return asked_; }
+  bool by_user() const { return asked_ms_ != 0; }
 
  private:
   void ask() {
-    if (asked_.exchange(true)) std::_Exit(130);
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+    int64_t first_ms = 0;
+    if (!asked_ms_.compare_exchange_strong(first_ms, now_ms) && now_ms - first_ms > 500) std::_Exit(130);
   }
 
   static inline std::atomic<Interrupt*> signals_;  // a handler has no other way to reach it
-  std::atomic<bool> asked_{false};
+  std::atomic<int64_t> asked_ms_{0};  // when; 0: not yet
   std::stop_source source_;
   std::jthread waiter_;
 };

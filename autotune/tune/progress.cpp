@@ -38,6 +38,7 @@ double Progress::seconds() const { return std::chrono::duration<double>(std::chr
 void Progress::enter(const std::string& what) {
   what_ = what;
   best_.clear();
+  if (terminal_ && !quiet_ && !shown_) show();  // the first candidates may take long to compile
 }
 
 void Progress::step(bool known) {
@@ -64,7 +65,7 @@ std::string Progress::line() const {
   std::string text = fmt::format("{}", done_);
   if (total_ > 0) text += fmt::format("/{} ({}%)", total_, done_ * 100 / std::max<uint64_t>(total_, 1));
   text += fmt::format("  {:.0f}/s", rate);
-  if (total_ > done_ && rate > 0) text += fmt::format("  ETA {}", clock_text(static_cast<double>(total_ - done_) / rate));
+  if (total_ > done_ && done_ >= 10) text += fmt::format("  ETA {}", clock_text(static_cast<double>(total_ - done_) / rate));
   return text + "  " + what_ + (best_.empty() ? "" : "  " + best_);
 }
 

@@ -97,7 +97,6 @@ class Run {
     }
     compile_and_keep(batch, published);
     const std::vector<verify::Verdict> verdicts = batch.empty() ? std::vector<verify::Verdict>{} : shop_.proof->prove(batch, stop_);
-    if (stop_.stop_requested()) return;
     for (size_t i = 0; i < batch.size() && !stop_.stop_requested(); ++i) time_and_record(batch[i], verdicts[i], published);
   }
 

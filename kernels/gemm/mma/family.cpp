@@ -14,6 +14,8 @@ namespace qoq::gemm {
 
 namespace {
 
+constexpr int64_t most_ctas = 0x7fffffff;  // along a grid's x (CUDA C++ Programming Guide, "Technical Specifications")
+
 const GemmCase& gemm_case(const Case& c) { return dynamic_cast<const GemmCase&>(c); }
 
 /// The config as the text of its initialiser.
@@ -54,10 +56,12 @@ class MmaFamily final : public Family {
     const MmaVariant v = MmaVariant::from(point, p);
     const MmaConfig& c = v.config;
     if (device.compute_capability < 80) return fmt::format("mma.sync m16n8k32 needs sm_80, {} is {}", device.name, device.architecture());
-    const int64_t shared = c.shared_bytes() + device.shared_reserved_bytes;
-    if (shared > device.shared_per_block_bytes + device.shared_reserved_bytes) {
+    if (c.shared_bytes() > device.shared_per_block_bytes) {  // a limit that leaves out what the system reserves
       return fmt::format("needs {} bytes of shared memory, {} gives a CTA {}", c.shared_bytes(), device.architecture(),
                          device.shared_per_block_bytes);
+    }
+    if (const int64_t tiles = int64_t{v.tiles_m(p)} * v.tiles_n(p); tiles > most_ctas) {
+      return fmt::format("needs {} CTAs, a grid has at most {}", tiles, most_ctas);
     }
     const int trips = (v.k_tiles(p) + c.tiles_per_trip() - 1) / c.tiles_per_trip();
     if (v.splits > trips) return fmt::format("split_k={} exceeds the {} k-tiles there are", v.splits, trips);

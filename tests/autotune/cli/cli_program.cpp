@@ -28,11 +28,11 @@ constexpr uid_t nobody = 65534;
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// In the child: never returns.
-[[noreturn]] void become_program(const std::vector<std::string>& arguments) {
-  std::vector<char*> pointers{const_cast<char*>(QOQTUNE)};
+[[noreturn]] void become_program(const std::vector<std::string>& arguments, const std::string& program = QOQTUNE) {
+  std::vector<char*> pointers{const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
-  ::execv(QOQTUNE, pointers.data());
+  ::execv(program.c_str(), pointers.data());
   ::_exit(127);
 }
 
@@ -40,12 +40,21 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 Program::Program(const std::vector<std::string>& arguments, const Where& where) : started_(now()) {
   const std::string out = output_ / "out", err = output_ / "err";
+  std::string program = QOQTUNE;
+  if (where.unprivileged) {  // the build folder may be closed to others
+    program = output_ / "qoqtune";
+    fs::copy_file(QOQTUNE, program);
+    fs::permissions(output_.path(), fs::perms::others_exec, fs::perm_options::add);
+  }
   process_ = ::fork();
   if (process_ == 0) {
-    const int out_file = ::open(out.c_str(), O_CREAT | O_WRONLY, 0644), err_file = ::open(err.c_str(), O_CREAT | O_WRONLY, 0644);
-    if (out_file < 0 || err_file < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0 || ::chdir(where.folder.c_str()) != 0) ::_exit(126);
+    const int out_file = ::open(out.c_str(), O_CREAT | O_WRONLY, 0644),
+              err_file = ::open(err.c_str(), O_CREAT | O_WRONLY, 0644);
+    if (out_file < 0 || err_file < 0 || ::dup2(out_file, 1) < 0 || ::dup2(err_file, 2) < 0 ||
+        ::chdir(where.folder.c_str()) != 0)
+      ::_exit(126);
     if (where.unprivileged && ::geteuid() == 0 && (::setgid(nobody) != 0 || ::setuid(nobody) != 0)) ::_exit(125);
-    become_program(arguments);
+    become_program(arguments, program);
   }
 }
 
@@ -108,14 +117,15 @@ spaces:
   gemm/mma: {{block_m: [16], block_n: [64], block_k: [128], warp_m: [16], warp_n: [32], stages: [2, 3], slices: [1], split_k: [1],
              raster: [1], dequant: [imad], layout: [qserve]}}
 problems:
-)", targets);
+)",
+                                 targets);
   for (const std::string& problem : problems) text += "  - " + problem + "\n";
   return text;
 }
 
 std::string long_job() {
   std::vector<std::string> problems;
-  for (int m = 1; m <= 15; ++m) {
+  for (int m = 1; m <= 30; ++m) {
     for (int n = 1; n <= 20; ++n) problems.push_back(fmt::format("gemm w4a8-g128 m={} n={} k=1024", m, 256 * n));
   }
   return tiny_job(problems, "[sim:a100-80, sim:l40s, sim:h200]");
@@ -141,8 +151,11 @@ std::vector<std::string> checked_rows(const fs::path& database) {
   EXPECT_EQ(raw.execAndGet("PRAGMA integrity_check").getString(), "ok");
   EXPECT_EQ(raw.execAndGet("SELECT count(*) FROM pragma_foreign_key_check").getInt(), 0);
   if (raw.execAndGet("SELECT count(*) FROM sqlite_schema WHERE name = 'candidate'").getInt() == 0) return {};
-  SQLite::Statement query(raw, "SELECT target || ' ' || problem.text || ' ' || variant || ' ' || outcome || ' ' || coalesce(median_us, '') "
-                               "FROM candidate JOIN environment ON environment.id = environment JOIN problem ON problem.id = problem ORDER BY 1");
+  SQLite::Statement query(
+      raw,
+      "SELECT target || ' ' || problem.text || ' ' || variant || ' ' || outcome || ' ' || coalesce(median_us, '') "
+      "FROM candidate JOIN environment ON environment.id = environment JOIN problem ON problem.id = problem ORDER BY "
+      "1");
   std::vector<std::string> rows;
   while (query.executeStep()) rows.push_back(query.getColumn(0).getString());
   return rows;

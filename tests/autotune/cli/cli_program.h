@@ -23,7 +23,7 @@ struct Ran {
 
 /// How to run it: where, and as whom.
 struct Where {
-  fs::path folder = ".";  ///< working directory
+  fs::path folder = ".";      ///< working directory
   bool unprivileged = false;  ///< as nobody, when the test runs as root
 };
 
@@ -61,7 +61,7 @@ std::string read_text(const fs::path& path);
 /// A job of two points (and the published ones) a problem.
 std::string tiny_job(const std::vector<std::string>& problems = {"gemm w4a8-g128 m=16 n=256 k=1024"},
                      const std::string& targets = "[sim:h200]");
-/// Three hundred problems on three GPUs that use few kernels: a run takes seconds once they are compiled.
+/// Six hundred problems on three GPUs that use few kernels: a run takes seconds once they are compiled.
 std::string long_job();
 
 /// `tune` of a job in `folder` with the suite's cache.
@@ -76,7 +76,8 @@ std::vector<std::string> checked_rows(const fs::path& database);
 }  // namespace qoq::cli::testing
 
 /// Expects the exit code, nothing on stdout and exactly one line on stderr that holds every text.
-#define EXPECT_SENTENCE(ran, expected_code, ...) qoq::cli::testing::expect_sentence(ran, expected_code, {__VA_ARGS__}, __FILE__, __LINE__)
+#define EXPECT_SENTENCE(ran, expected_code, ...) \
+  qoq::cli::testing::expect_sentence(ran, expected_code, {__VA_ARGS__}, __FILE__, __LINE__)
 namespace qoq::cli::testing {
 void expect_sentence(const Ran& ran, int code, const std::vector<std::string>& texts, const char* file, int line);
 }

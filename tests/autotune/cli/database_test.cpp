@@ -33,8 +33,12 @@ class Database : public ::testing::Test {
 
 TEST_F(Database, OfANewerSchema) {
   make_database();
-  { SQLite::Database(db(), SQLite::OPEN_READWRITE).exec(fmt::format("PRAGMA user_version = {}", store::migrations().back().version + 1)); }
-  for (const auto& command : {tune(folder_.path()), {"report", "--db", db(), "--out", folder_ / "out"}, {"select", "--db", db()}}) {
+  {
+    SQLite::Database(db(), SQLite::OPEN_READWRITE)
+        .exec(fmt::format("PRAGMA user_version = {}", store::migrations().back().version + 1));
+  }
+  for (const auto& command :
+       {tune(folder_.path()), {"report", "--db", db(), "--out", folder_ / "out"}, {"select", "--db", db()}}) {
     SCOPED_TRACE(command[0]);
     EXPECT_SENTENCE(run(command), 2, db(), "newer qoqtune");
   }
@@ -43,7 +47,8 @@ TEST_F(Database, OfANewerSchema) {
 
 TEST_F(Database, ThatIsNone) {
   write_text(db(), "this is a letter, and no database, whatever its name says; it is long enough to be looked at");
-  for (const auto& command : {tune(folder_.path()), {"report", "--db", db(), "--out", folder_ / "out"}, {"select", "--db", db()}}) {
+  for (const auto& command :
+       {tune(folder_.path()), {"report", "--db", db(), "--out", folder_ / "out"}, {"select", "--db", db()}}) {
     SCOPED_TRACE(command[0]);
     EXPECT_SENTENCE(run(command), 2, db(), "not an SQLite database");
   }
@@ -60,7 +65,8 @@ TEST_F(Database, ThatIsNotThere) {
   EXPECT_SENTENCE(run({"report", "--db", db(), "--out", folder_ / "out"}), 2, db(), "no such database");
   EXPECT_SENTENCE(run({"select", "--db", db()}), 2, db(), "no such database");
   EXPECT_FALSE(fs::exists(db())) << "readers make none";
-  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", folder_.path()}), 2, folder_.path().string(), "is a folder");
+  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", folder_.path()}), 2, folder_.path().string(),
+                  "is a folder");
 }
 
 TEST_F(Database, InAFolderThatCannotBeWritten) {
@@ -94,7 +100,8 @@ TEST_F(Database, OnAFullDisk) {
   std::vector<std::string> problems;
   for (int m = 1; m <= 100; ++m) problems.push_back(fmt::format("gemm w4a8-g128 m={} n=256 k=1024", m));
   write_text(folder_ / "job.yaml", tiny_job(problems));
-  const std::vector<std::string> command{"tune", folder_ / "job.yaml", "--db", disk / "tune.db", "--cache", QOQTUNE_CACHE, "--quiet"};
+  const std::vector<std::string> command{"tune",    folder_ / "job.yaml", "--db",   disk / "tune.db",
+                                         "--cache", QOQTUNE_CACHE,        "--quiet"};
   size_t before = 0;
   for (const size_t kibibytes : {64, 512, 1024, 2048}) {  // full while the schema is made, then among the candidates
     disk.resize(kibibytes);
@@ -113,17 +120,20 @@ TEST_F(Database, OnAFullDisk) {
 TEST_F(Database, ACacheThatCannotBeWritten) {
   NEEDS_NVRTC();
   write_text(folder_ / "file", "");
-  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", folder_ / "file"}), 1, (folder_ / "file").string(), "cache");
+  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", folder_ / "file"}), 1,
+                  (folder_ / "file").string(), "cache");
   Disk disk(96);
   if (!disk.mounted()) GTEST_SKIP() << disk.refusal();
-  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", disk / "cache"}), 1, (disk / "cache").string());
+  EXPECT_SENTENCE(run({"tune", folder_ / "job.yaml", "--db", db(), "--cache", disk / "cache"}), 1,
+                  (disk / "cache").string());
   EXPECT_EQ(checked_rows(db()), std::vector<std::string>{}) << "a full disk is no candidate's fault";
 }
 
 TEST_F(Database, ATruncatedCacheEntryIsCompiledAgainAndSaid) {
   NEEDS_NVRTC();
   const auto command = [&](const std::string& database) {
-    return std::vector<std::string>{"tune", folder_ / "job.yaml", "--db", folder_ / database, "--cache", folder_ / "cache"};
+    return std::vector<std::string>{"tune",    folder_ / "job.yaml", "--db", folder_ / database,
+                                    "--cache", folder_ / "cache"};
   };
   const Ran first = run(command("first.db"));
   ASSERT_EQ(first.code, 0) << first.err;

@@ -47,7 +47,8 @@ TEST_F(Input, WrongTypes) {
 }
 
 TEST_F(Input, OutOfRange) {
-  expect_refused("name: x\nmodels: [llama-3-8b]\nschemes: [w8a8]\nm: [0]\n", "4:5", {"whole number from 1", "found \"0\""});
+  expect_refused("name: x\nmodels: [llama-3-8b]\nschemes: [w8a8]\nm: [0]\n", "4:5",
+                 {"whole number from 1", "found \"0\""});
   expect_refused("name: x\nmodels: [llama-3-8b]\nschemes: [w8a8]\nm: [1]\ntp: [3]\n", "5:6", {"\"3\""});
   expect_refused("name: x\nsearch: {budget: 0}\n", "2:18", {"budget", "from 1"});
   expect_refused("name: x\nsearch: {minutes: -1}\n", "2:19", {"minutes", "above 0"});
@@ -74,10 +75,14 @@ TEST_F(Input, AProblemThatTheFormatDoesNotAllow) {
 }
 
 TEST_F(Input, AModelWithInconsistentHeads) {
-  write_text(folder_ / "model.yaml", "name: Odd\nhidden: 4096\nintermediate: 14336\nlayers: 32\nq_heads: 32\nkv_heads: 5\nhead_dim: 128\nvocab: 1000\n");
+  write_text(folder_ / "model.yaml",
+             "name: Odd\nhidden: 4096\nintermediate: 14336\nlayers: 32\nq_heads: 32\nkv_heads: 5\nhead_dim: "
+             "128\nvocab: 1000\n");
   write_text(folder_ / "job.yaml", "name: x\nmodels: [model.yaml]\nschemes: [w8a8]\nm: [1]\ntargets: [sim:h200]\n");
   EXPECT_SENTENCE(run(tune(folder_.path())), 2, "model.yaml:6:", "kv_heads");
-  write_text(folder_ / "model.yaml", "name: Odd\nhidden: 4096\nintermediate: 14336\nlayers: 32\nq_heads: 30\nkv_heads: 5\nhead_dim: 128\nvocab: 1000\n");
+  write_text(folder_ / "model.yaml",
+             "name: Odd\nhidden: 4096\nintermediate: 14336\nlayers: 32\nq_heads: 30\nkv_heads: 5\nhead_dim: "
+             "128\nvocab: 1000\n");
   EXPECT_SENTENCE(run(tune(folder_.path())), 2, "model.yaml:", "heads");
 }
 
@@ -99,10 +104,11 @@ TEST_F(Input, AnUnknownStrategyIsRefusedBeforeAnythingIsDone) {
 }
 
 TEST_F(Input, VariantsThatAreNone) {
-  for (const std::string id : {"mma", "nonsense", "", "mma.w4a8-g128.bm64", "mma.w4a8-g128.bm0.bn0.bk0.wm0.wn0.st0.ks0.sk0.ra0.imad.qserve",
-                               "mma.w4a8-g128.bm16.bn64.bk128.wm16.wn32.st1.ks1.sk1.ra1.imad.qserve",
-                               "mma.w4a8-g128.bm-16.bn64.bk128.wm16.wn32.st2.ks1.sk1.ra1.imad.qserve",
-                               "mma.w4a8-g128.bm16.bn64.bk128.wm16.wn32.st2.ks1.sk0.ra1.imad.qserve"}) {
+  for (const std::string id :
+       {"mma", "nonsense", "", "mma.w4a8-g128.bm64", "mma.w4a8-g128.bm0.bn0.bk0.wm0.wn0.st0.ks0.sk0.ra0.imad.qserve",
+        "mma.w4a8-g128.bm16.bn64.bk128.wm16.wn32.st1.ks1.sk1.ra1.imad.qserve",
+        "mma.w4a8-g128.bm-16.bn64.bk128.wm16.wn32.st2.ks1.sk1.ra1.imad.qserve",
+        "mma.w4a8-g128.bm16.bn64.bk128.wm16.wn32.st2.ks1.sk0.ra1.imad.qserve"}) {
     SCOPED_TRACE(id);
     EXPECT_SENTENCE(run({"inspect", id, "--cache", QOQTUNE_CACHE}), 2, id);
     EXPECT_SENTENCE(run({"verify", "--variant", id, "--cache", QOQTUNE_CACHE}), 2, id);

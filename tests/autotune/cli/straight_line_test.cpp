@@ -20,7 +20,8 @@ class StraightLine : public ::testing::Test {
 
   void SetUp() override {
     if (const std::string reason = no_nvrtc(); !reason.empty()) GTEST_SKIP() << reason;
-    write_text(folder_ / "job.yaml", tiny_job({"gemm w4a8-g128 m=16 n=256 k=1024", "gemm w4a8-g128 m=64 n=256 k=1024"}, "[sim:h200, sim:l40s]"));
+    write_text(folder_ / "job.yaml", tiny_job({"gemm w4a8-g128 m=16 n=256 k=1024", "gemm w4a8-g128 m=64 n=256 k=1024"},
+                                              "[sim:h200, sim:l40s]"));
     tuned_ = run(tune(folder_.path()));
     ASSERT_EQ(tuned_.code, 0) << tuned_.err;
   }
@@ -47,7 +48,11 @@ TEST_F(StraightLine, TuneSaysWhatItDid) {
   const auto rows = checked_rows(db_);
   EXPECT_NE(tuned_.out.find(fmt::format("{} candidates in ", rows.size())), std::string::npos) << tuned_.out;
   for (const char* target : {"sim:h200 ", "sim:l40s "}) {
-    EXPECT_GE(std::ranges::count_if(rows, [&](const auto& row) { return row.starts_with(target) && row.find(" ok ") != std::string::npos; }), 4) << target;
+    EXPECT_GE(
+        std::ranges::count_if(
+            rows, [&](const auto& row) { return row.starts_with(target) && row.find(" ok ") != std::string::npos; }),
+        4)
+        << target;
   }
 }
 
@@ -68,7 +73,8 @@ TEST_F(StraightLine, OnATerminalProgressIsOneLineThatIsRewritten) {
   EXPECT_NE(text.find(fmt::format("{0}/{0} (100%)", total)), std::string::npos) << "it ends at the end: " << text;
   EXPECT_NE(text.find("/s"), std::string::npos) << text;
   EXPECT_NE(text.find("best "), std::string::npos) << text;
-  EXPECT_NE(text.find("\r\n" + std::to_string(total) + " candidates in"), std::string::npos) << "the summary has its own line: " << text;
+  EXPECT_NE(text.find("\r\n" + std::to_string(total) + " candidates in"), std::string::npos)
+      << "the summary has its own line: " << text;
   for (size_t begin = 0; (begin = text.find("\r\033[K", begin)) != std::string::npos;) {
     begin += 4;
     EXPECT_LT(text.find_first_of("\r\n", begin) - begin, 100u) << "longer than the terminal is wide";
@@ -86,7 +92,8 @@ TEST_F(StraightLine, ReportWritesItsFiles) {
   }
   EXPECT_NE(read_text(out + "/report.md").find("gemm w4a8-g128 m=16 n=256 k=1024"), std::string::npos);
   const std::string csv = read_text(out + "/candidates.csv");
-  EXPECT_EQ(static_cast<size_t>(std::count(csv.begin(), csv.end(), '\n')), checked_rows(db_).size() + 1) << "a line a candidate";
+  EXPECT_EQ(static_cast<size_t>(std::count(csv.begin(), csv.end(), '\n')), checked_rows(db_).size() + 1)
+      << "a line a candidate";
 }
 
 TEST_F(StraightLine, SelectTellsHowItFoundAChoice) {
@@ -107,13 +114,15 @@ TEST_F(StraightLine, SelectTellsHowItFoundAChoice) {
 
   const Ran text = select({"--problem", "gemm w4a8-g128 m=17 n=256 k=1024"});
   EXPECT_EQ(text.code, 0);
-  for (const char* word : {"sim:h200", "sim:l40s", "between", "predicted"}) EXPECT_NE(text.out.find(word), std::string::npos) << word << "\n" << text.out;
+  for (const char* word : {"sim:h200", "sim:l40s", "between", "predicted"})
+    EXPECT_NE(text.out.find(word), std::string::npos) << word << "\n" << text.out;
 }
 
 TEST_F(StraightLine, AChosenVariantCanBeVerifiedAndInspected) {
   const json exact = answer("gemm w4a8-g128 m=16 n=256 k=1024");
   const std::string variant = exact.at("variant");
-  const Ran verified = run({"verify", "--variant", variant, "--cache", QOQTUNE_CACHE, "--format", "json", "--seed", "9"});
+  const Ran verified =
+      run({"verify", "--variant", variant, "--cache", QOQTUNE_CACHE, "--format", "json", "--seed", "9"});
   EXPECT_EQ(verified.code, 0) << verified.err;
   const json row = json::parse(verified.out).at(0);
   EXPECT_EQ(row.at("variant"), variant);
@@ -159,7 +168,8 @@ TEST_F(StraightLine, SelectRefusesWhatCannotBeAsked) {
 }
 
 TEST_F(StraightLine, OutputForPeopleAndForProgramsGoesToStdout) {
-  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--problem", "gemm w4a8-g128 m=17 n=256 k=1024"}}) {
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"--problem", "gemm w4a8-g128 m=17 n=256 k=1024"}}) {
     for (const char* format : {"text", "json"}) {
       auto arguments = more;
       arguments.insert(arguments.end(), {"--format", format});

@@ -15,14 +15,16 @@ const std::vector<std::string> commands{"tune", "report", "select", "gpus", "ver
 TEST(Usage, WithoutArgumentsTheHelpAndCode2) {
   const Ran ran = run({});
   EXPECT_EQ(ran.code, 2);
-  for (const std::string& command : commands) EXPECT_NE(ran.out.find("qoqtune " + command), std::string::npos) << command;
+  for (const std::string& command : commands)
+    EXPECT_NE(ran.out.find("qoqtune " + command), std::string::npos) << command;
 }
 
 TEST(Usage, HelpEverywhere) {
   for (const char* word : {"--help", "-h", "help"}) {
     const Ran ran = run({word});
     EXPECT_EQ(ran.code, 0) << word;
-    for (const std::string& command : commands) EXPECT_NE(ran.out.find("qoqtune " + command), std::string::npos) << command;
+    for (const std::string& command : commands)
+      EXPECT_NE(ran.out.find("qoqtune " + command), std::string::npos) << command;
   }
   for (const std::string& command : commands) {
     for (const char* word : {"--help", "-h"}) {
@@ -38,7 +40,8 @@ TEST(Usage, HelpEverywhere) {
 
 TEST(Usage, TheHelpOfTuneNamesEveryOptionOnce) {
   const Ran ran = run({"tune", "--help"});
-  for (const char* option : {"--gpu", "--db", "--strategy", "--budget", "--minutes", "--seed", "--jobs", "--cache", "--quiet"}) {
+  for (const char* option :
+       {"--gpu", "--db", "--strategy", "--budget", "--minutes", "--seed", "--jobs", "--cache", "--quiet"}) {
     const size_t first = ran.out.find(std::string(option) + " ");
     EXPECT_NE(first, std::string::npos) << option;
   }
@@ -57,7 +60,8 @@ TEST(Usage, AnUnknownCommandIsAnsweredWithTheKnownOnes) {
 }
 
 TEST(Usage, AnUnknownOption) {
-  for (const std::string& command : commands) EXPECT_SENTENCE(run({command, "--colour"}), 2, "--colour", "qoqtune " + command + " --help");
+  for (const std::string& command : commands)
+    EXPECT_SENTENCE(run({command, "--colour"}), 2, "--colour", "qoqtune " + command + " --help");
 }
 
 TEST(Usage, OneArgumentTooMany) {
@@ -73,10 +77,22 @@ TEST(Usage, WhatACommandNeeds) {
 TEST(Usage, Numbers) {
   Folder folder;
   write_text(folder / "job.yaml", tiny_job());
-  const std::vector<std::vector<std::string>> wrong{{"--budget", "0"}, {"--budget", "-3"}, {"--budget", "many"}, {"--budget", "2.5"}, {"--budget", "99999999999999999999"},
-                                                    {"--minutes", "0"}, {"--minutes", "-1"}, {"--minutes", "soon"}, {"--minutes", "nan"},
-                                                    {"--jobs", "0"}, {"--jobs", "-2"}, {"--jobs", "1025"}, {"--jobs", "two"},
-                                                    {"--seed", "-1"}, {"--seed", "x"}, {"--seed", "1.5"}};
+  const std::vector<std::vector<std::string>> wrong{{"--budget", "0"},
+                                                    {"--budget", "-3"},
+                                                    {"--budget", "many"},
+                                                    {"--budget", "2.5"},
+                                                    {"--budget", "99999999999999999999"},
+                                                    {"--minutes", "0"},
+                                                    {"--minutes", "-1"},
+                                                    {"--minutes", "soon"},
+                                                    {"--minutes", "nan"},
+                                                    {"--jobs", "0"},
+                                                    {"--jobs", "-2"},
+                                                    {"--jobs", "1025"},
+                                                    {"--jobs", "two"},
+                                                    {"--seed", "-1"},
+                                                    {"--seed", "x"},
+                                                    {"--seed", "1.5"}};
   for (const auto& option : wrong) {
     SCOPED_TRACE(option[0] + " " + option[1]);
     EXPECT_SENTENCE(run(tune(folder.path(), option)), 2, option[0], option[1]);
@@ -84,14 +100,13 @@ TEST(Usage, Numbers) {
   }
 }
 
-TEST(Usage, AnUnknownFormat) {
-  EXPECT_SENTENCE(run({"gpus", "--format", "xml"}), 2, "--format xml", "json");
-}
+TEST(Usage, AnUnknownFormat) { EXPECT_SENTENCE(run({"gpus", "--format", "xml"}), 2, "--format xml", "json"); }
 
 TEST(Usage, GpusListsSheetsAsTextAndAsJson) {
   const Ran text = run({"gpus"});
   EXPECT_EQ(text.code, 0);
-  for (const char* word : {"attached", "sim:h200", "sim:a100-80", "sm_90a"}) EXPECT_NE(text.out.find(word), std::string::npos) << word;
+  for (const char* word : {"attached", "sim:h200", "sim:a100-80", "sm_90a"})
+    EXPECT_NE(text.out.find(word), std::string::npos) << word;
   const Ran json = run({"gpus", "--format", "json"});
   EXPECT_EQ(json.code, 0);
   const auto parsed = nlohmann::json::parse(json.out);

@@ -1,6 +1,7 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -40,7 +41,9 @@ class ToyFamily : public Family {
   std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override { return {}; }
   std::string layout(const Point& point, const Problem&) const override { return point.at("b") == 0 ? "even" : "odd"; }
   std::string layout_group(const Problem& problem) const override { return fmt::format("n={}", problem.field("n")); }
-  Source source(const Point& point, const Problem& problem) const override { return {variant(point, problem), {"toy"}}; }
+  Source source(const Point& point, const Problem& problem) const override {
+    return {variant(point, problem), {"toy"}};
+  }
   Plan plan(const Point&, const Problem&, const Device&) const override { return {{{"toy", {7}, {96}, {}, 512}}, {}}; }
   std::unique_ptr<Case> make_case(const Problem&, uint64_t) const override { return std::make_unique<Case>(); }
   std::vector<Buffer> prepare(const Case&, const Point&) const override { return {}; }
@@ -68,14 +71,17 @@ struct Script {
     diary.push_back(event);
     if (after) after(event);
   }
-  size_t count(const std::string& event) const { return static_cast<size_t>(std::count(diary.begin(), diary.end(), event)); }
+  size_t count(const std::string& event) const {
+    return static_cast<size_t>(std::count(diary.begin(), diary.end(), event));
+  }
 };
 
 class ScriptedCompiler final : public compile::Compiler {
  public:
   explicit ScriptedCompiler(Script& script) : script_(script) {}
   std::string identity() const override { return "scripted 1"; }
-  std::vector<compile::Build> build(std::span<const Source> sources, const compile::Done&, std::stop_token stop) override {
+  std::vector<compile::Build> build(std::span<const Source> sources, const compile::Done&,
+                                    std::stop_token stop) override {
     std::vector<compile::Build> builds;
     for (const Source& source : sources) {
       compile::Build build;
@@ -107,8 +113,10 @@ class ScriptedProof final : public Proof {
       const std::string variant = built[i].family->variant(built[i].point, built[i].problem);
       script_.note("prove " + variant);
       const auto found = script_.verdicts.find(variant);
-      if (found != script_.verdicts.end()) verdicts[i] = found->second;
-      else verdicts[i].status = verify::Verdict::Status::Ok;
+      if (found != script_.verdicts.end())
+        verdicts[i] = found->second;
+      else
+        verdicts[i].status = verify::Verdict::Status::Ok;
       verdicts[i].where = "emulator";
       verdicts[i].seed = 77;
       verdicts[i].problem = built[i].family->reduced(built[i].point, built[i].problem);

@@ -1,4 +1,5 @@
-// What the strategy is told. This program defines search::make_strategy itself, so the linker leaves the real table out.
+// What the strategy is told. This program defines search::make_strategy itself, so the linker leaves the real table
+// out.
 #include <gtest/gtest.h>
 
 #include "tests/autotune/tune/fakes.h"
@@ -28,7 +29,8 @@ class Listening final : public Strategy {
   }
   void tell(std::span<const Evaluated> results) override {
     auto& batch = told.emplace_back();
-    for (const Evaluated& e : results) batch.push_back({fmt::format("a{} b{}", e.point.at("a"), e.point.at("b")), e.time_us});
+    for (const Evaluated& e : results)
+      batch.push_back({fmt::format("a{} b{}", e.point.at("a"), e.point.at("b")), e.time_us});
   }
 
  private:
@@ -59,7 +61,8 @@ TEST(Feedback, EveryAnswerGoesBackAlsoThoseOfEarlierRuns) {
   script.verdicts["toy/only.a2.b0"].status = verify::Verdict::Status::Wrong;
   script.verdicts["toy/only.a2.b0"].message = "wrong";
 
-  const std::vector<std::vector<Told>> expected{{{"a0 b0", 5}, {"a0 b1", 6}}, {{"a1 b0", 7}, {"a1 b1", {}}}, {{"a2 b0", {}}, {"a2 b1", 8}}};
+  const std::vector<std::vector<Told>> expected{
+      {{"a0 b0", 5}, {"a0 b1", 6}}, {{"a1 b0", 7}, {"a1 b1", {}}}, {{"a2 b0", {}}, {"a2 b1", 8}}};
   for (const char* run : {"fresh", "all of it known"}) {
     SCOPED_TRACE(run);
     told.clear();

@@ -16,8 +16,10 @@ using Status = verify::Verdict::Status;
 
 class CountingVerifier final : public verify::Verifier {
  public:
-  explicit CountingVerifier(std::vector<std::string>& seen, std::function<void()> during) : seen_(seen), during_(std::move(during)) {}
-  verify::Verdict verify(const Family& family, const Point& point, const Problem& problem, const std::filesystem::path&, uint64_t seed) override {
+  explicit CountingVerifier(std::vector<std::string>& seen, std::function<void()> during)
+      : seen_(seen), during_(std::move(during)) {}
+  verify::Verdict verify(const Family& family, const Point& point, const Problem& problem, const std::filesystem::path&,
+                         uint64_t seed) override {
     {
       const std::lock_guard lock(guard_);
       seen_.push_back(family.variant(point, problem));
@@ -40,9 +42,12 @@ class CountingVerifier final : public verify::Verifier {
 class EmulatorProofTest : public ::testing::Test {
  protected:
   std::unique_ptr<Proof> proof(std::function<void()> during = {}, int jobs = 1) {
-    return make_emulator_proof(std::make_unique<ScriptedCompiler>(script_), std::make_unique<CountingVerifier>(seen_, std::move(during)), jobs, 5);
+    return make_emulator_proof(std::make_unique<ScriptedCompiler>(script_),
+                               std::make_unique<CountingVerifier>(seen_, std::move(during)), jobs, 5);
   }
-  Built built(int a, const std::string& problem = "toy i8 n=64") const { return {&toy_, {{"a", a}, {"b", 0}}, Problem::parse(problem), {}}; }
+  Built built(int a, const std::string& problem = "toy i8 n=64") const {
+    return {&toy_, {{"a", a}, {"b", 0}}, Problem::parse(problem), {}};
+  }
 
   ToyFamily toy_;
   Script script_;
@@ -91,7 +96,10 @@ TEST_F(EmulatorProofTest, WhatAStopLeftOutIsProvenNextTime) {
 
 TEST_F(EmulatorProofTest, AFaultInAThreadComesOut) {
   const auto emulator = proof([] { fail("the emulator cannot go on"); }, 3);
-  EXPECT_EQ(store::testing::fault_of([&] { emulator->prove({built(0), built(1), built(2)}, {}); }), "Work: the emulator cannot go on");
+  EXPECT_EQ(store::testing::fault_of([&] {
+              emulator->prove({built(0), built(1), built(2)}, {});
+            }),
+            "Work: the emulator cannot go on");
 }
 
 }  // namespace

@@ -36,12 +36,14 @@ TEST(Targets, AnUnknownSheetIsRefusedWithTheKnownOnes) {
 }
 
 TEST(Targets, NonsenseIsRefusedWithWhatCanBeWritten) {
-  for (const std::string name : {"h200", "cuda", "", "cuda:", "cuda:x", "cuda:0x", "cuda:-1", "cuda:0 ", "cuda:99999999999"}) {
+  for (const std::string name :
+       {"h200", "cuda", "", "cuda:", "cuda:x", "cuda:0x", "cuda:-1", "cuda:0 ", "cuda:99999999999"}) {
     const std::string fault = fault_for({"sim:h200", name});
     EXPECT_TRUE(fault.starts_with("Input: \"" + name + "\" is no target")) << fault;
     EXPECT_NE(fault.find("sim:h200"), std::string::npos) << fault;
   }
-  EXPECT_EQ(fault_for({"auto", "sim:h200"}), "Input: \"auto\" is no target; write cuda:0 or sim:h200") << "auto stands alone";
+  EXPECT_EQ(fault_for({"auto", "sim:h200"}), "Input: \"auto\" is no target; write cuda:0 or sim:h200")
+      << "auto stands alone";
 }
 
 TEST(Targets, AnAbsentGpuIsRefusedWithTheReason) {

@@ -43,7 +43,8 @@ TEST_F(PredictingClockTest, PredictsFromARealCubin) {
   EXPECT_GT(timing.median_us, roofline::speed_of_light_us(*target.sheet, family_.work(small)));
   EXPECT_TRUE(timing.samples_us.empty()) << "a prediction has no samples";
   const auto details = nlohmann::json::parse(timing.details);
-  for (const char* key : {"parts_us", "limiter", "ctas_per_sm", "waves", "tail_efficiency"}) EXPECT_TRUE(details.contains(key)) << key;
+  for (const char* key : {"parts_us", "limiter", "ctas_per_sm", "waves", "tail_efficiency"})
+    EXPECT_TRUE(details.contains(key)) << key;
   EXPECT_TRUE(details["parts_us"].contains("dram"));
 
   EXPECT_GT(clock->time(family_, point, large, built).median_us, 3 * timing.median_us) << "seven times the weights";
@@ -85,7 +86,9 @@ TEST(MeasuringClock, HandsOnWhatTheTimerSaw) {
   build.object = "the.cubin";
   const Family& family = family_named("gemm/mma");
   const Problem problem = parse_problem("gemm w4a8-g128 m=64 n=4096 k=4096");
-  const auto time = [&] { return make_measuring_clock(std::make_unique<ScriptedTimer>(sample))->time(family, {}, problem, build); };
+  const auto time = [&] {
+    return make_measuring_clock(std::make_unique<ScriptedTimer>(sample))->time(family, {}, problem, build);
+  };
 
   Timing timing = time();
   EXPECT_EQ(timing.source, store::Source::Measured);

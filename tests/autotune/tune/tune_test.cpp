@@ -30,7 +30,9 @@ class Tune : public ::testing::Test {
     families_.push_back(std::move(family));
     return added;
   }
-  store::Store open(store::Mode mode = store::Mode::ReadWrite) const { return store::Store::open(folder_ / "tune.db", mode); }
+  store::Store open(store::Mode mode = store::Mode::ReadWrite) const {
+    return store::Store::open(folder_ / "tune.db", mode);
+  }
 
   /// One run of the program, on its own opening of the database.
   Summary run(std::stop_token stop = {}, const std::vector<std::string>& targets = {"sim:h200"}) {
@@ -95,7 +97,12 @@ TEST_F(Tune, EveryOutcomeIsARowWithItsReason) {
     EXPECT_EQ(rows.at(variant).outcome, what.first) << variant;
     EXPECT_EQ(rows.at(variant).reason, what.second) << variant;
   }
-  EXPECT_EQ(summary.outcomes, (std::map<Outcome, uint64_t>{{Outcome::Ok, 1}, {Outcome::Illegal, 3}, {Outcome::CompileFailed, 2}, {Outcome::LaunchFailed, 1}, {Outcome::Wrong, 1}, {Outcome::Timeout, 1}}));
+  EXPECT_EQ(summary.outcomes, (std::map<Outcome, uint64_t>{{Outcome::Ok, 1},
+                                                           {Outcome::Illegal, 3},
+                                                           {Outcome::CompileFailed, 2},
+                                                           {Outcome::LaunchFailed, 1},
+                                                           {Outcome::Wrong, 1},
+                                                           {Outcome::Timeout, 1}}));
   EXPECT_EQ(summary.variants, 1u);
   EXPECT_EQ(summary.known, 0u);
   EXPECT_FALSE(summary.stopped);
@@ -105,12 +112,17 @@ TEST_F(Tune, OnlyWhatIsProvenIsTimedAndOnlyWhatCompilesIsProven) {
   toy_.b = {0, 1, 9};
   script_.refused = {"toy/only.a0.b1"};
   script_.spilling = {"toy/only.a1.b0"};
-  script_.verdicts = {{"toy/only.a1.b1", verdict(Status::Wrong, "wrong")}, {"toy/only.a2.b0", verdict(Status::Timeout, "deadlock")}};
+  script_.verdicts = {{"toy/only.a1.b1", verdict(Status::Wrong, "wrong")},
+                      {"toy/only.a2.b0", verdict(Status::Timeout, "deadlock")}};
   run();
-  for (const std::string variant : {"a0.b9", "a1.b9", "a2.b9"}) EXPECT_EQ(script_.count("compile toy/only." + variant), 0u) << variant;
-  for (const std::string variant : {"a0.b1", "a1.b0"}) EXPECT_EQ(script_.count("prove toy/only." + variant), 0u) << variant;
-  for (const std::string variant : {"a0.b1", "a1.b0", "a1.b1", "a2.b0"}) EXPECT_EQ(script_.count("time toy/only." + variant), 0u) << variant;
-  for (const std::string variant : {"a0.b0", "a2.b1"}) EXPECT_EQ(script_.count("time toy/only." + variant), 1u) << variant;
+  for (const std::string variant : {"a0.b9", "a1.b9", "a2.b9"})
+    EXPECT_EQ(script_.count("compile toy/only." + variant), 0u) << variant;
+  for (const std::string variant : {"a0.b1", "a1.b0"})
+    EXPECT_EQ(script_.count("prove toy/only." + variant), 0u) << variant;
+  for (const std::string variant : {"a0.b1", "a1.b0", "a1.b1", "a2.b0"})
+    EXPECT_EQ(script_.count("time toy/only." + variant), 0u) << variant;
+  for (const std::string variant : {"a0.b0", "a2.b1"})
+    EXPECT_EQ(script_.count("time toy/only." + variant), 1u) << variant;
   for (const auto& [variant, row] : by_variant()) {
     EXPECT_EQ(row.median_us.has_value(), row.outcome == Outcome::Ok) << variant;
     EXPECT_EQ(row.source, row.outcome == Outcome::Ok ? store::Source::Predicted : store::Source::None) << variant;
@@ -177,7 +189,8 @@ TEST_F(Tune, StoppedAnywhereTwoRunsMakeOneWholeRun) {
   const Diary events = script_.diary;
 
   for (const std::string kind : {"compile", "prove", "time"}) {
-    const auto total = static_cast<size_t>(std::ranges::count_if(events, [&](const auto& e) { return e.starts_with(kind); }));
+    const auto total =
+        static_cast<size_t>(std::ranges::count_if(events, [&](const auto& e) { return e.starts_with(kind); }));
     for (size_t moment = 1; moment <= total; ++moment) {
       SCOPED_TRACE(fmt::format("stopped at {} {}", kind, moment));
       std::filesystem::remove(folder_ / "tune.db");
@@ -187,7 +200,8 @@ TEST_F(Tune, StoppedAnywhereTwoRunsMakeOneWholeRun) {
       uint64_t recorded = 0;
       for (const auto& [outcome, count] : first.outcomes) recorded += count;
       EXPECT_EQ(kept.size(), recorded) << "what was recorded is there";
-      for (const Candidate& row : kept) EXPECT_TRUE(std::ranges::find(whole, row) != whole.end()) << row.variant << " is half a row";
+      for (const Candidate& row : kept)
+        EXPECT_TRUE(std::ranges::find(whole, row) != whole.end()) << row.variant << " is half a row";
 
       const Summary second = run();
       EXPECT_FALSE(second.stopped);
@@ -248,7 +262,8 @@ TEST_F(Tune, RowsOfAnotherEnvironmentAreNotFinished) {
   // The same target with other kernels: the digest is all that differs.
   {
     store::Store store = open();
-    auto environment = environment_of(resolve_targets({"sim:l40s"}).front(), "scripted 1", {{"kernels/x.cuh", "older"}});
+    auto environment =
+        environment_of(resolve_targets({"sim:l40s"}).front(), "scripted 1", {{"kernels/x.cuh", "older"}});
     const int64_t id = store.environment(environment);
     Candidate row = store::testing::candidate(0, "toy i8 n=64");
     row.variant = "toy/only.a0.b0";

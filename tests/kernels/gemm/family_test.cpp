@@ -110,6 +110,10 @@ TEST(MmaFamily, SaysWhyAPointIsUnsupported) {
   Device old = test_device();
   old.compute_capability = 75;
   EXPECT_NE(why("stages", 3, old).find("sm_80"), std::string::npos);
+  Point tiny = mma_point(16, 32, 64, 16, 32, 2);
+  tiny["layout"] = 2;
+  const auto huge = mma().unsupported(tiny, parse_problem("gemm w8a8 m=1048576 n=1048576 k=16"), test_device());
+  EXPECT_NE(huge.value_or("supported").find("needs 2147483648 CTAs"), std::string::npos);
 }
 
 TEST(MmaFamily, QServesTileTableLiesInTheSpace) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/kernels/gemm/bench.h"
 #include "tests/kernels/gemm/forms.h"
 
@@ -20,7 +22,7 @@ struct Shape {
 
 constexpr Shape shapes[] = {
     {"aligned", 32, 64, 64, 16, 32, 3, 1, 1, 1, 64, 128, 512},
-    {"one M-warp", 32, 128, 128, 32, 32, 2, 1, 1, 4, 96, 1024, 640},
+    {"one M-warp", 32, 128, 128, 32, 32, 2, 1, 1, 4, 96, 1088, 640},  // panels of 4, 4 and 1 N-tiles
     {"M and N tails", 64, 64, 64, 32, 32, 4, 1, 1, 1, 71, 160, 640},
     {"K-slices", 32, 64, 128, 32, 32, 3, 2, 1, 1, 45, 128, 896},
     {"four K-slices", 16, 32, 256, 16, 32, 2, 4, 1, 1, 19, 96, 1280},
@@ -139,18 +141,42 @@ TEST(PlainProof, TheReferenceKernelEqualsTheCpu) {
   }
 }
 
+/// One thing wrong in the kernel's text, and the form and shape that must show it.
+struct Mistake {
+  const char* file;
+  const char* right;
+  const char* wrong;
+  const Form* form;
+  const char* shape;
+};
+
+constexpr Mistake mistakes[] = {
+    {"tile/int4.cuh", "(word >> 4)", "(word >> 5)", &forms[1], "aligned"},
+    {"gemm/mma/config.cuh", "/ tiles_per_trip() + 1; }", "/ tiles_per_trip(); }", &forms[1], "aligned"},  // too few
+    {"gemm/mma/place.cuh", "tiles_n - first_n < args.raster ? tiles_n - first_n : args.raster", "args.raster",
+     &forms[1], "one M-warp"},
+    {"gemm/mma/place.cuh", "trips * (at.split + 1) / args.splits", "begin + trips / args.splits", &forms[1], "split-K"},
+    {"gemm/mma/store.cuh", "m < args.m", "m <= args.m", &forms[1], "M and N tails"},
+    {"gemm/mma/store.cuh", "128 * prim::load_readonly", "127 * prim::load_readonly", &forms[3], "aligned"},
+};
+
 TEST(MmaProof, AWrongKernelIsCaught) {
-  // The proof itself must be able to fail: one nibble mask changed.
-  compile::Headers headers = compile::emulator_headers();
-  std::string& text = headers.at("kernels/tile/int4.cuh");
-  const size_t at = text.find("(word >> 4)");
-  ASSERT_NE(at, std::string::npos);
-  text.replace(at, 11, "(word >> 5)");
-  Bench bench(headers);
-  const Bench::Job job = job_of(forms[1], shapes[0], "fp16", false);
-  bench.build({job});
-  if (HasFatalFailure()) return;
-  EXPECT_FALSE(bench.run(job, 1).check.pass);
+  for (const Mistake& mistake : mistakes) {
+    SCOPED_TRACE(fmt::format("{}: {}", mistake.file, mistake.wrong));
+    compile::Headers headers = compile::emulator_headers();
+    std::string& text = headers.at(std::string("kernels/") + mistake.file);
+    const size_t at = text.find(mistake.right);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, std::string(mistake.right).size(), mistake.wrong);
+    Bench bench(headers);
+    const auto shape = std::ranges::find_if(shapes, [&](const Shape& s) { return s.name == std::string(mistake.shape); });
+    ASSERT_NE(shape, std::end(shapes));
+    const Bench::Job job = job_of(*mistake.form, *shape, "fp16", false);
+    bench.build({job});
+    if (HasFatalFailure()) return;
+    const RunResult run = bench.run(job, 1);
+    EXPECT_TRUE(run.result.fault || !run.check.pass);
+  }
 }
 
 }  // namespace
