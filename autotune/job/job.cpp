@@ -172,7 +172,8 @@ Yaml read_job_file(const fs::path& path) {
   if (const auto text = read_file_if_present(path)) return Yaml::parse(path.string(), *text);
   const Location at{path.string()};
   if (path.has_parent_path() && path.parent_path() != "configs") bad_input_at(at, "no such file");
-  return read_config("", path.stem().string(), path.parent_path(), at);
+  const std::string name = path.extension() == ".yaml" ? path.stem().string() : path.filename().string();
+  return read_config("", name, path.parent_path(), at);
 }
 
 }  // namespace

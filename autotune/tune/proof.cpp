@@ -39,6 +39,8 @@ class EmulatorProof final : public Proof {
   EmulatorProof(std::unique_ptr<compile::Compiler> compiler, std::unique_ptr<verify::Verifier> verifier, int jobs, uint64_t seed)
       : compiler_(std::move(compiler)), verifier_(std::move(verifier)), jobs_(jobs), seed_(seed) {}
 
+  size_t batch() const override { return 64; }
+
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<size_t> open;  // first of each kind that has no verdict yet
     std::vector<std::string> keys;
@@ -99,6 +101,8 @@ class EmulatorProof final : public Proof {
 class CudaProof final : public Proof {
  public:
   CudaProof(std::unique_ptr<verify::Verifier> verifier, uint64_t seed) : verifier_(std::move(verifier)), seed_(seed) {}
+
+  size_t batch() const override { return 1; }
 
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<verify::Verdict> verdicts(built.size());

@@ -24,6 +24,9 @@ struct Built {
 class Proof {
  public:
   virtual ~Proof() = default;
+  /// How many variants are best proven together: each batch is recorded before the next begins, so that one which takes
+  /// the GPU's context with it is on record.
+  virtual size_t batch() const = 0;
   /// One verdict each, in order. Nothing is timed meanwhile.
   virtual std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) = 0;
 };

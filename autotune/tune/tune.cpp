@@ -67,6 +67,7 @@ class Run {
     best_us_ = 0;
     for (const Candidate& row : store_.candidates({.environment = environment_, .problem = problem.text(), .ablated = false, .samples = false, .kernels = false})) {
       times_[row.variant] = row.median_us;
+      if (row.outcome == Outcome::Ok) good_variants_.insert(row.variant);
       note_best(row);
     }
   }
@@ -96,8 +97,13 @@ class Run {
       }
     }
     compile_and_keep(batch, published);
-    const std::vector<verify::Verdict> verdicts = batch.empty() ? std::vector<verify::Verdict>{} : shop_.proof->prove(batch, stop_);
-    for (size_t i = 0; i < batch.size() && !stop_.stop_requested(); ++i) time_and_record(batch[i], verdicts[i], published);
+    for (size_t begin = 0; begin < batch.size() && !stop_.stop_requested(); begin += shop_.proof->batch()) {
+      const size_t count = std::min(shop_.proof->batch(), batch.size() - begin);
+      const auto first = batch.begin() + static_cast<std::ptrdiff_t>(begin);
+      const std::vector<Built> part(first, first + static_cast<std::ptrdiff_t>(count));
+      const std::vector<verify::Verdict> verdicts = shop_.proof->prove(part, stop_);
+      for (size_t i = 0; i < part.size() && !stop_.stop_requested(); ++i) time_and_record(part[i], verdicts[i], published);
+    }
   }
 
   /// Builds the batch; what does not compile, or spills, is recorded and leaves it.

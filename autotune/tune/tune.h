@@ -30,7 +30,7 @@ struct Workshop {
 struct Summary {
   std::map<store::Outcome, uint64_t> outcomes;  ///< candidates recorded in this run
   uint64_t known = 0;                           ///< candidates asked for that were in the database before
-  uint64_t variants = 0;                        ///< distinct variants that came out ok in this run, over all targets
+  uint64_t variants = 0;                        ///< distinct variants that are ok on some target, known ones included
   bool stopped = false;                         ///< asked to stop before the end (Ctrl-C, --minutes)
   double seconds = 0;
 };

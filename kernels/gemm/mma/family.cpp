@@ -36,6 +36,13 @@ std::string literal(const MmaConfig& c) {
 /// Configs differ where kernels do, so an entry named by the config's digest is one kernel.
 std::string entry_name(const MmaConfig& c) { return "gemm_mma_" + digest(literal(c)).substr(0, 16); }
 
+/// Split-K's partial sums beyond this are slower than any split gains, and crowd the GPU's memory.
+constexpr double most_partial_bytes = 512e6;
+
+double partial_bytes(const MmaVariant& v, const GemmProblem& p) {
+  return 4.0 * v.tiles_m(p) * v.tiles_n(p) * v.splits * v.config.block_m * v.config.block_n;
+}
+
 class MmaFamily final : public Family {
  public:
   std::string_view name() const override { return "gemm/mma"; }
@@ -65,6 +72,9 @@ class MmaFamily final : public Family {
     }
     const int trips = (v.k_tiles(p) + c.tiles_per_trip() - 1) / c.tiles_per_trip();
     if (v.splits > trips) return fmt::format("split_k={} exceeds the {} k-tiles there are", v.splits, trips);
+    if (const double bytes = partial_bytes(v, p); v.splits > 1 && bytes > most_partial_bytes) {
+      return fmt::format("split_k={} needs {:.0f} MB for partial sums, more than {:.0f}", v.splits, bytes * 1e-6, most_partial_bytes * 1e-6);
+    }
     if (v.raster > 1 && v.tiles_m(p) == 1) return "with one row of tiles the raster has no effect";
     if (v.raster > v.tiles_n(p)) return "the raster is wider than the problem";
     return std::nullopt;

@@ -18,8 +18,9 @@ struct Loader {
   static constexpr int metadata_chunks = C.group_bytes() / 16;
   static_assert(metadata_chunks <= C.threads());
 
-  const signed char* a[a_rounds];
-  const unsigned char* w[w_rounds];
+  const signed char* a;    ///< of the first round; the others lie a fixed offset further
+  const unsigned char* w;
+  i32 a_offset[a_rounds], w_offset[w_rounds];
   const unsigned char* metadata;
   u32 a_to[a_rounds], w_to[w_rounds];
   i64 group_stride;
@@ -32,17 +33,23 @@ struct Loader {
     QOQ_UNROLL for (int round = 0; round < a_rounds; ++round) {
       const int row = chunk(round) / row_chunks, column = chunk(round) % row_chunks;
       const int m = at.m0 + row < args.m ? at.m0 + row : args.m - 1;
-      a[round] = args.a + static_cast<i64>(m) * k + k0 + column * 16;
+      const i64 from = static_cast<i64>(m) * k + k0 + column * 16;
+      if (round == 0) a = args.a + from;
+      a_offset[round] = static_cast<i32>(args.a + from - a);
       a_to[round] = tile::swizzled<C.block_k>(row, column);
     }
     QOQ_UNROLL for (int round = 0; round < w_rounds; ++round) {
       if constexpr (C.packed4()) {  // strips of 32 columns, each block_k / 32 blocks of 512 bytes one after the other
         const int strip = chunk(round) / strip_chunks;
-        w[round] = args.w + (static_cast<i64>(at.n0 / 32 + strip) * k + k0 + chunk(round) % strip_chunks) * 16;
+        const i64 from = (static_cast<i64>(at.n0 / 32 + strip) * k + k0 + chunk(round) % strip_chunks) * 16;
+        if (round == 0) w = args.w + from;
+        w_offset[round] = static_cast<i32>(args.w + from - w);
         w_to[round] = chunk(round) * 16;
       } else {
         const int row = chunk(round) / row_chunks, column = chunk(round) % row_chunks;
-        w[round] = args.w + static_cast<i64>(at.n0 + row) * k + k0 + column * 16;
+        const i64 from = static_cast<i64>(at.n0 + row) * k + k0 + column * 16;
+        if (round == 0) w = args.w + from;
+        w_offset[round] = static_cast<i32>(args.w + from - w);
         w_to[round] = tile::swizzled<C.block_k>(row, column);
       }
     }
@@ -70,10 +77,10 @@ struct Loader {
     QOQ_UNROLL for (int round = 0; round < a_rounds; ++round) {
       if (C.a_bytes() / 16 % C.threads() == 0 || chunk(round) < C.a_bytes() / 16) {
         const bool inside = !C.ragged_k || k0 + chunk(round) % row_chunks * 16 < k;
-        prim::cp_async_16(to + a_to[round], a[round], inside);
+        prim::cp_async_16(to + a_to[round], a + a_offset[round], inside);
       }
-      a[round] += C.block_k;
     }
+    a += C.block_k;
   }
 
   QOQ_DEVICE void load_weights(u32 to) {
@@ -87,10 +94,10 @@ struct Loader {
           if constexpr (C.ragged_n) inside = chunk(round) / row_chunks < columns;
           if constexpr (C.ragged_k) inside = inside && k0 + chunk(round) % row_chunks * 16 < k;
         }
-        prim::cp_async_16(to + w_to[round], w[round], inside);
+        prim::cp_async_16(to + w_to[round], w + w_offset[round], inside);
       }
-      w[round] += C.packed4() ? C.block_k * 16 : C.block_k;
     }
+    w += C.packed4() ? C.block_k * 16 : C.block_k;
   }
 
   /// Scales and zeros of the groups that begin with this tile: once per group, however many tiles the group spans.

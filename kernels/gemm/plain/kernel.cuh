@@ -7,8 +7,8 @@
 namespace qoq::gemm {
 
 struct PlainArgs {
-  const u32* a;  ///< [M][K] int8, four a word
-  const u32* w;  ///< [N][K] int8
+  const u32x4* a;  ///< [M][K] int8, sixteen a piece: every scheme's K is a multiple of 16
+  const u32x4* w;  ///< [N][K] int8
   const half* weight_scales;
   const half* weight_szeros;
   const half* token_scales;
@@ -27,10 +27,16 @@ QOQ_DEVICE void plain_gemm(const PlainArgs& args) {
   const int n = static_cast<int>(prim::block_index_x() * plain_threads + prim::thread_index());
   const int m = static_cast<int>(prim::block_index_y());
   if (n >= args.n) return;
-  const u32* a = args.a + static_cast<i64>(m) * args.k / 4;
-  const u32* w = args.w + static_cast<i64>(n) * args.k / 4;
+  const u32x4* a = args.a + static_cast<i64>(m) * args.k / 16;
+  const u32x4* w = args.w + static_cast<i64>(n) * args.k / 16;
   i32 sum = 0;
-  QOQ_NO_UNROLL for (int k = 0; k < args.k / 4; ++k) sum = prim::dp4a(prim::load_readonly(a + k), prim::load_readonly(w + k), sum);
+  QOQ_NO_UNROLL for (int k = 0; k < args.k / 16; ++k) {
+    const u32x4 x = prim::load_global(a + k), y = prim::load_global(w + k);
+    sum = prim::dp4a(x.x, y.x, sum);
+    sum = prim::dp4a(x.y, y.y, sum);
+    sum = prim::dp4a(x.z, y.z, sum);
+    sum = prim::dp4a(x.w, y.w, sum);
+  }
 
   const i64 at = static_cast<i64>(m) * args.n + n;
   if (args.output == Output::I32) {

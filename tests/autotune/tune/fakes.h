@@ -63,6 +63,7 @@ struct Script {
   std::set<std::string> refused, spilling;              ///< by variant
   std::map<std::string, verify::Verdict> verdicts;      ///< others are ok
   std::map<std::string, double> times_us;               ///< others take 10
+  size_t proof_batch = 64;
   std::set<std::string> untimed;                        ///< the clock has a reason
   std::function<void(const std::string& event)> after;  ///< sees every event as it is written
   Diary diary;
@@ -107,6 +108,7 @@ class ScriptedCompiler final : public compile::Compiler {
 class ScriptedProof final : public Proof {
  public:
   explicit ScriptedProof(Script& script) : script_(script) {}
+  size_t batch() const override { return script_.proof_batch; }
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<verify::Verdict> verdicts(built.size());
     for (size_t i = 0; i < built.size() && !stop.stop_requested(); ++i) {

@@ -129,6 +129,27 @@ TEST_F(Tune, OnlyWhatIsProvenIsTimedAndOnlyWhatCompilesIsProven) {
   }
 }
 
+TEST_F(Tune, AVariantThatTakesTheGpuWithItIsOnRecordAndNotMetAgain) {
+  // As on an attached GPU: one at a time; after the culprit's verdict every proof throws.
+  script_.proof_batch = 1;
+  script_.verdicts = {{"toy/only.a1.b0", verdict(Status::LaunchFailed, "illegal address")}};
+  bool lost = false;
+  script_.after = [&](const std::string& event) {
+    if (lost) fail("the GPU's context is lost");
+    lost = event == "prove toy/only.a1.b0";
+  };
+  EXPECT_THROW(run(), Error);
+  const auto before = by_variant();
+  ASSERT_TRUE(before.contains("toy/only.a1.b0"));
+  EXPECT_EQ(before.at("toy/only.a1.b0").outcome, Outcome::LaunchFailed);
+  for (const auto& [variant, row] : before) EXPECT_NE(row.reason, "the GPU's context is lost") << variant;
+  script_.after = nullptr;
+  script_.diary.clear();
+  run();
+  EXPECT_EQ(script_.count("prove toy/only.a1.b0"), 0u);
+  EXPECT_GT(by_variant().size(), before.size());
+}
+
 TEST_F(Tune, ARowCarriesItsEvidence) {
   script_.times_us = {{"toy/only.a1.b1", 12.5}};
   run();

@@ -104,6 +104,11 @@ TEST(MmaFamily, SaysWhyAPointIsUnsupported) {
   EXPECT_NE(why("layout", 2).find("cannot read this weight layout"), std::string::npos);
   EXPECT_NE(why("split_k", 8).find("exceeds"), std::string::npos);
   EXPECT_NE(why("raster", 4).find("no effect"), std::string::npos);
+  const Problem large = parse_problem("gemm w4a8-g128 m=4096 n=28672 k=4096");
+  Point split = mma_point(64, 64, 64, 32, 32, 3);
+  split["dequant"] = 2;
+  split["split_k"] = 16;
+  EXPECT_NE(mma().unsupported(split, large, test_device()).value_or("").find("split_k=16 needs 7516 MB"), std::string::npos);
   Device small = test_device();
   small.shared_per_block_bytes = 8 * 1024;
   EXPECT_NE(why("stages", 3, small).find("shared memory"), std::string::npos);
