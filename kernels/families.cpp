@@ -24,7 +24,9 @@ std::vector<const Family*> families_for(const Problem& problem) {
       if (known.find(pair) == std::string::npos) known += (known.empty() ? "" : ", ") + pair;
     }
   }
-  if (found.empty()) bad_input("\"{}\": no kernel family solves {} {}; there are: {}", problem.text(), problem.op, problem.scheme, known);
+  if (found.empty())
+    bad_input("\"{}\": no kernel family solves {} {}; there are: {}", problem.text(), problem.op, problem.scheme,
+              known);
   return found;
 }
 
@@ -42,7 +44,10 @@ NamedVariant find_variant(std::string_view id, const Problem& shape) {
     if (family->op() != shape.op) continue;
     if (auto found = family->parse_variant(id, shape)) return {family.get(), found->first, found->second};
   }
-  bad_input("\"{}\" is no variant of {}; ids look like mma.w4a8-g128.bm64.bn128.….imad.qserve (see a report or candidates.csv)", id, shape.op);
+  bad_input(
+      "\"{}\" is no variant of {}; ids look like mma.w4a8-g128.bm64.bn128.….imad.qserve (see a report or "
+      "candidates.csv)",
+      id, shape.op);
 }
 
 Problem parse_problem(std::string_view text) {

@@ -14,7 +14,8 @@
 namespace qoq {
 
 /// One piece of work: an operator, its numeric scheme and named fields. Text form, also the database key:
-/// "gemm w4a8-g128 m=64 n=28672 k=4096". A family's canonical() checks the fields, fills defaults and fixes their order.
+/// "gemm w4a8-g128 m=64 n=28672 k=4096". A family's canonical() checks the fields, fills defaults and fixes their
+/// order.
 struct Problem {
   std::string op;      ///< "gemm"
   std::string scheme;  ///< "w4a8-g128"
@@ -65,15 +66,15 @@ struct Check {
 
 /// What any solution must do: the speed of light is max(bytes / bandwidth, ops / rate).
 struct Work {
-  double ops = 0;              ///< multiplications and additions on the tensor cores
-  std::string arithmetic;      ///< which tensor rate bounds them: "int8", "fp16", …
-  double read_bytes = 0;       ///< each input once
-  double write_bytes = 0;      ///< each output once
+  double ops = 0;          ///< multiplications and additions on the tensor cores
+  std::string arithmetic;  ///< which tensor rate bounds them: "int8", "fp16", …
+  double read_bytes = 0;   ///< each input once
+  double write_bytes = 0;  ///< each output once
 };
 
 /// What one variant does to solve it.
 struct Traffic {
-  double dram_read_bytes = 0;   ///< with ideal L2 reuse inside one raster wave
+  double dram_read_bytes = 0;  ///< with ideal L2 reuse inside one raster wave
   double dram_write_bytes = 0;
   double l2_read_bytes = 0;     ///< all CTAs' loads
   double mma_instructions = 0;  ///< warp-level, padding included

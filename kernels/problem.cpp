@@ -45,7 +45,8 @@ Problem Problem::parse(std::string_view text) {
   std::istringstream words{std::string(text)};
   Problem problem;
   if (!(words >> problem.op >> problem.scheme)) {
-    bad_input("\"{}\" is not a problem; write an operator, a scheme and sizes: \"gemm w4a8-g128 m=64 n=28672 k=4096\"", text);
+    bad_input("\"{}\" is not a problem; write an operator, a scheme and sizes: \"gemm w4a8-g128 m=64 n=28672 k=4096\"",
+              text);
   }
   for (std::string word; words >> word;) {
     const size_t equals = word.find('=');

@@ -17,12 +17,14 @@ bool wants_json(const Options& options) {
 }
 
 void declare_format(po::options_description& options) {
-  options.add_options()("format", po::value<std::string>()->default_value("text")->value_name("text|json"), "how to print");
+  options.add_options()("format", po::value<std::string>()->default_value("text")->value_name("text|json"),
+                        "how to print");
 }
 
 std::string cache_folder(const Options& options) {
   if (options.count("cache") != 0) return options["cache"].as<std::string>();
-  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base != '\0') return std::string(base) + "/qoqtune";
+  if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && *base != '\0')
+    return std::string(base) + "/qoqtune";
   const char* home = std::getenv("HOME");
   return std::string(home != nullptr ? home : ".") + "/.cache/qoqtune";
 }
@@ -44,13 +46,15 @@ void declare_seed(po::options_description& options, const char* help) {
 }
 
 int job_count(const Options& options) {
-  const int jobs = options.count("jobs") != 0 ? options["jobs"].as<int>() : static_cast<int>(std::thread::hardware_concurrency());
+  const int jobs =
+      options.count("jobs") != 0 ? options["jobs"].as<int>() : static_cast<int>(std::thread::hardware_concurrency());
   if (options.count("jobs") != 0 && (jobs < 1 || jobs > 1024)) bad_input("--jobs {} is out of range, 1 to 1024", jobs);
   return std::max(1, jobs);
 }
 
 void declare_jobs(po::options_description& options) {
-  options.add_options()("jobs,j", po::value<int>()->value_name("N"), "compilers and proofs at once (default: one a processor)");
+  options.add_options()("jobs,j", po::value<int>()->value_name("N"),
+                        "compilers and proofs at once (default: one a processor)");
 }
 
 }  // namespace qoq::cli

@@ -21,8 +21,10 @@ namespace po = boost::program_options;
 
 void declare(po::options_description& options, po::positional_options_description& positional) {
   positional.add("variant", 1);
-  options.add_options()("variant", po::value<std::string>()->value_name("ID"), "a variant's id, as reports and databases write it")(
-      "gpu", po::value<std::string>()->default_value("sim:h200")->value_name("GPU"), "whose architecture to compile for")(
+  options.add_options()("variant", po::value<std::string>()->value_name("ID"),
+                        "a variant's id, as reports and databases write it")(
+      "gpu", po::value<std::string>()->default_value("sim:h200")->value_name("GPU"),
+      "whose architecture to compile for")(
       "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"),
       "the sizes it is planned for; scheme and output come from the id");
   declare_cache(options);
@@ -45,7 +47,10 @@ int run(const Options& options) {
 
   const std::string cubin = read_file(build.object);
   const Plan plan = family->plan(point, problem, target.device);
-  nlohmann::ordered_json json{{"variant", id}, {"architecture", target.device.architecture()}, {"problem", problem.text()}, {"launches", nlohmann::json::array()}};
+  nlohmann::ordered_json json{{"variant", id},
+                              {"architecture", target.device.architecture()},
+                              {"problem", problem.text()},
+                              {"launches", nlohmann::json::array()}};
   for (const Launch& launch : plan.launches) {
     for (const roofline::EntryCode& code : roofline::read_cubin(std::as_bytes(std::span(cubin)))) {
       if (code.name != launch.entry) continue;
@@ -55,13 +60,22 @@ int run(const Options& options) {
       if (wants_json(options)) {
         nlohmann::ordered_json mix;
         if (const auto* loop = code.main()) mix = loop->mix.names;
-        json["launches"].push_back({{"entry", launch.entry}, {"ctas", launch.grid.count()}, {"threads", launch.block.count()},
-                                    {"shared_bytes", launch.shared_bytes}, {"registers", resources.registers}, {"spill_bytes", spills},
-                                    {"ctas_per_sm", occupancy.blocks_per_sm}, {"occupancy_limiter", occupancy.limiter}, {"main_loop", mix}});
+        json["launches"].push_back({{"entry", launch.entry},
+                                    {"ctas", launch.grid.count()},
+                                    {"threads", launch.block.count()},
+                                    {"shared_bytes", launch.shared_bytes},
+                                    {"registers", resources.registers},
+                                    {"spill_bytes", spills},
+                                    {"ctas_per_sm", occupancy.blocks_per_sm},
+                                    {"occupancy_limiter", occupancy.limiter},
+                                    {"main_loop", mix}});
       } else {
-        fmt::print("{} on {} ({})\n  {} CTAs × {} threads, {} B shared memory, {} registers, {} B spilled, {} CTAs an SM (limited by {})\n{}", id,
-                   target.device.name, target.device.architecture(), launch.grid.count(), launch.block.count(), launch.shared_bytes,
-                   resources.registers, spills, occupancy.blocks_per_sm, occupancy.limiter, roofline::describe(code));
+        fmt::print(
+            "{} on {} ({})\n  {} CTAs × {} threads, {} B shared memory, {} registers, {} B spilled, {} CTAs an SM "
+            "(limited by {})\n{}",
+            id, target.device.name, target.device.architecture(), launch.grid.count(), launch.block.count(),
+            launch.shared_bytes, resources.registers, spills, occupancy.blocks_per_sm, occupancy.limiter,
+            roofline::describe(code));
       }
     }
   }
@@ -71,6 +85,7 @@ int run(const Options& options) {
 
 }  // namespace
 
-const Command inspect_command{"inspect", "registers, shared memory, occupancy and instruction mix of a variant", "VARIANT", declare, run};
+const Command inspect_command{"inspect", "registers, shared memory, occupancy and instruction mix of a variant",
+                              "VARIANT", declare, run};
 
 }  // namespace qoq::cli

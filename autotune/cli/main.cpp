@@ -14,11 +14,13 @@ namespace {
 using namespace qoq;
 namespace po = boost::program_options;
 
-constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::select_command, &cli::gpus_command, &cli::verify_command, &cli::inspect_command};
+constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::select_command,
+                              &cli::gpus_command, &cli::verify_command, &cli::inspect_command};
 
 void print_help() {
   fmt::print("qoqtune: generates W4A8 kernels, tunes them on each GPU, explains and selects them\n\n");
-  for (const cli::Command* command : commands) fmt::print("  qoqtune {:<30} {}\n", fmt::format("{} {}", command->name, command->arguments), command->summary);
+  for (const cli::Command* command : commands)
+    fmt::print("  qoqtune {:<30} {}\n", fmt::format("{} {}", command->name, command->arguments), command->summary);
   fmt::print("\n  qoqtune COMMAND --help         what a command takes\n  qoqtune --version\n");
 }
 
@@ -54,7 +56,8 @@ int dispatch(int count, char** arguments) {
     fmt::print("qoqtune {}\n", QOQ_VERSION);
     return 0;
   }
-  const auto found = std::find_if(commands.begin(), commands.end(), [&](const cli::Command* c) { return c->name == name; });
+  const auto found =
+      std::find_if(commands.begin(), commands.end(), [&](const cli::Command* c) { return c->name == name; });
   if (found == commands.end()) {
     std::string known;
     for (const cli::Command* command : commands) known += (known.empty() ? "" : ", ") + std::string(command->name);

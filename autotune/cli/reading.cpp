@@ -18,9 +18,11 @@ std::vector<select::Selection> selections(const store::Store& store, const std::
   for (const auto& row : store.environments()) {
     const auto last = store.latest_environment(row.environment.target);
     if (gpu.empty() || row.environment.target == gpu) latest.insert(last->id);
-    if (known.find(row.environment.target) == std::string::npos) known += (known.empty() ? "" : ", ") + row.environment.target;
+    if (known.find(row.environment.target) == std::string::npos)
+      known += (known.empty() ? "" : ", ") + row.environment.target;
   }
-  if (latest.empty() && !gpu.empty()) bad_input("{} has no rows of {}; it has: {}", store.path().string(), gpu, known.empty() ? "none" : known);
+  if (latest.empty() && !gpu.empty())
+    bad_input("{} has no rows of {}; it has: {}", store.path().string(), gpu, known.empty() ? "none" : known);
   std::vector<select::Selection> result;
   for (const int64_t environment : latest) {
     for (const auto& job : store.jobs()) {
@@ -38,7 +40,8 @@ NamedVariant read_variant(const std::string& id, const Problem& shape) {
   for (const Parameter& parameter : named.family->parameters()) {
     const int value = named.point.at(parameter.name);
     if (std::ranges::find(parameter.values, value) == parameter.values.end()) {
-      bad_input("\"{}\" is no variant of {}: {} is {}, expected one of {}", id, named.family->name(), parameter.name, value, fmt::join(parameter.values, ", "));
+      bad_input("\"{}\" is no variant of {}: {} is {}, expected one of {}", id, named.family->name(), parameter.name,
+                value, fmt::join(parameter.values, ", "));
     }
   }
   return named;
@@ -60,7 +63,8 @@ select::FamilyRules family_rules(const std::string& target) {
   rules.published = [](const Problem& problem) -> std::optional<select::FamilyRules::Published> {
     for (const Family* family : families_for(problem)) {
       if (const auto point = family->published(problem)) {
-        return select::FamilyRules::Published{family->variant(*point, problem), std::string(family->name()), family->layout(*point, problem)};
+        return select::FamilyRules::Published{family->variant(*point, problem), std::string(family->name()),
+                                              family->layout(*point, problem)};
       }
     }
     return std::nullopt;

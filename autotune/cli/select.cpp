@@ -17,9 +17,11 @@ namespace {
 namespace po = boost::program_options;
 
 void declare(po::options_description& options, po::positional_options_description&) {
-  options.add_options()("db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"), "the database that tune wrote")(
+  options.add_options()("db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"),
+                        "the database that tune wrote")(
       "gpu", po::value<std::string>()->default_value("")->value_name("GPU"), "only this target: sim:h200, cuda:0")(
-      "problem", po::value<std::string>()->value_name("P"), "one problem, tuned or not: \"gemm w4a8-g128 m=17 n=28672 k=4096\"")(
+      "problem", po::value<std::string>()->value_name("P"),
+      "one problem, tuned or not: \"gemm w4a8-g128 m=17 n=28672 k=4096\"")(
       "out", po::value<std::string>()->value_name("FILE"), "write every selection as json");
   declare_format(options);
 }
@@ -50,8 +52,9 @@ int run(const Options& options) {
   if (options.count("out") != 0) {
     write_file_atomically(options["out"].as<std::string>(), json.dump(2) + "\n");
     for (const auto& selection : all) {
-      fmt::print("{} {}: {} problems, {:.1f} us weighted, free choice of layouts {:.1f} us (×{:.4f})\n", selection.target, selection.job,
-                 selection.choices.size(), selection.chosen_us(), selection.free_us(), selection.ratio());
+      fmt::print("{} {}: {} problems, {:.1f} us weighted, free choice of layouts {:.1f} us (×{:.4f})\n",
+                 selection.target, selection.job, selection.choices.size(), selection.chosen_us(), selection.free_us(),
+                 selection.ratio());
     }
   } else if (wants_json(options)) {
     fmt::print("{}\n", json.dump(2));

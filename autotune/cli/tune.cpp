@@ -18,8 +18,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once; one within half a second
-/// is the same one, sent to the process and again to its group (as timeout(1) does).
+/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once; one within half a
+/// second is the same one, sent to the process and again to its group (as timeout(1) does).
 class Interrupt {
  public:
   explicit Interrupt(std::optional<double> minutes) {
@@ -29,7 +29,9 @@ class Interrupt {
     waiter_ = std::jthread([this, minutes](const std::stop_token& ended) {
       const auto start = std::chrono::steady_clock::now();
       while (!ended.stop_requested() && !by_user()) {
-        if (minutes && std::chrono::steady_clock::now() - start > std::chrono::duration<double, std::ratio<60>>(*minutes)) break;
+        if (minutes &&
+            std::chrono::steady_clock::now() - start > std::chrono::duration<double, std::ratio<60>>(*minutes))
+          break;
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
       if (!ended.stop_requested()) source_.request_stop();
@@ -51,7 +53,7 @@ class Interrupt {
   }
 
   static inline std::atomic<Interrupt*> signals_;  // a handler has no other way to reach it
-  std::atomic<int64_t> asked_ms_{0};  // when; 0: not yet
+  std::atomic<int64_t> asked_ms_{0};               // when; 0: not yet
   std::stop_source source_;
   std::jthread waiter_;
 };
@@ -64,14 +66,18 @@ std::vector<std::string> strategy_names() {
 
 void declare(po::options_description& options, po::positional_options_description& positional) {
   positional.add("job", 1);
-  const std::string known = fmt::format("how the space is searched: {} (default: the job's)", fmt::join(strategy_names(), ", "));
-  options.add_options()("job", po::value<std::string>()->value_name("JOB.yaml"), "what to tune: a file, or the name of a built-in job")(
+  const std::string known =
+      fmt::format("how the space is searched: {} (default: the job's)", fmt::join(strategy_names(), ", "));
+  options.add_options()("job", po::value<std::string>()->value_name("JOB.yaml"),
+                        "what to tune: a file, or the name of a built-in job")(
       "gpu", po::value<std::vector<std::string>>()->composing()->value_name("GPU"),
       "auto, cuda:0, sim:h200 …; may be given several times (default: the job's)")(
-      "db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"), "the database; an earlier run of it goes on")(
-      "strategy", po::value<std::string>()->value_name("S"), known.c_str())(
-      "budget", po::value<int64_t>()->value_name("N"), "most points a problem and GPU")(
-      "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")("quiet,q", "no progress");
+      "db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"),
+      "the database; an earlier run of it goes on")("strategy", po::value<std::string>()->value_name("S"),
+                                                    known.c_str())("budget", po::value<int64_t>()->value_name("N"),
+                                                                   "most points a problem and GPU")(
+      "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")("quiet,q",
+                                                                                                     "no progress");
   declare_seed(options, "of the search and of the proofs' operands (default: the job's, and fresh operands)");
   declare_jobs(options);
   declare_cache(options);
@@ -95,9 +101,11 @@ void print(const tune::Summary& summary, const std::string& database) {
     outcomes += fmt::format("{}{} {}", outcomes.empty() ? "" : ", ", count, store::to_text(outcome));
   }
   const double rate = summary.seconds > 0 ? static_cast<double>(recorded + summary.known) / summary.seconds : 0;
-  fmt::print("{} candidates in {:.1f} s ({:.0f}/s): {} recorded{}, {} known before; {} variants ok\n", recorded + summary.known, summary.seconds,
-             rate, recorded, outcomes.empty() ? "" : " (" + outcomes + ")", summary.known, summary.variants);
-  fmt::print("{}database: {}\n", summary.stopped ? "stopped early; the same command goes on from here\n" : "", database);
+  fmt::print("{} candidates in {:.1f} s ({:.0f}/s): {} recorded{}, {} known before; {} variants ok\n",
+             recorded + summary.known, summary.seconds, rate, recorded, outcomes.empty() ? "" : " (" + outcomes + ")",
+             summary.known, summary.variants);
+  fmt::print("{}database: {}\n", summary.stopped ? "stopped early; the same command goes on from here\n" : "",
+             database);
 }
 
 int run(const Options& options) {
@@ -109,14 +117,16 @@ int run(const Options& options) {
   if (options.count("minutes") != 0) minutes = options["minutes"].as<double>();
   if (minutes && !(*minutes > 0)) bad_input("--minutes {} is out of range, more than 0", *minutes);
 
-  const auto targets = tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
+  const auto targets =
+      tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
   const uint64_t proof_seed = seed(options).value_or(std::random_device{}());
   const int jobs = job_count(options);
   const std::string database = options["db"].as<std::string>();
   store::Store store = store::Store::open(database, store::Mode::ReadWrite);
   auto workshops = make_workshops(targets, cache_folder(options), jobs, proof_seed);
 
-  for (const job::Refusal& refusal : job.refusals) fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
+  for (const job::Refusal& refusal : job.refusals)
+    fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
   tune::Summary summary;
   bool by_user = false;
   {

@@ -17,10 +17,12 @@ namespace {
 namespace po = boost::program_options;
 
 void declare(po::options_description& options, po::positional_options_description&) {
-  options.add_options()("variant", po::value<std::string>()->value_name("ID"), "only this variant (default: a sample of the space)")(
-      "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"), "scheme, output and sizes")(
-      "on", po::value<std::string>()->default_value("emulator")->value_name("emulator|cuda:N"),
-      "the emulator, at a reduced size with the race detector on; or an attached GPU")(
+  options.add_options()("variant", po::value<std::string>()->value_name("ID"),
+                        "only this variant (default: a sample of the space)")(
+      "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"),
+      "scheme, output and sizes")("on",
+                                  po::value<std::string>()->default_value("emulator")->value_name("emulator|cuda:N"),
+                                  "the emulator, at a reduced size with the race detector on; or an attached GPU")(
       "count", po::value<int64_t>()->default_value(20)->value_name("N"), "how many variants of the space are drawn");
   declare_seed(options, "of the operands and the draw (default: fresh, printed)");
   declare_jobs(options);
@@ -40,7 +42,8 @@ std::vector<tune::Built> variants_to_prove(const Options& options, const tune::T
   }
   const Problem problem = parse_problem(text);
   for (const Family* family : families_for(problem)) {
-    const search::Space space(family->parameters(), [&](const Point& p) { return !family->unsupported(p, problem, target.device); });
+    const search::Space space(family->parameters(),
+                              [&](const Point& p) { return !family->unsupported(p, problem, target.device); });
     const auto strategy = search::make_strategy({"random", options["count"].as<int64_t>(), seed}, space);
     for (auto points = strategy->ask(); !points.empty(); points = strategy->ask()) {
       for (const Point& point : points) built.push_back({family, point, problem, {}});
@@ -52,8 +55,12 @@ std::vector<tune::Built> variants_to_prove(const Options& options, const tune::T
 int run(const Options& options) {
   const std::string on = options["on"].as<std::string>();
   if (on != "emulator" && !on.starts_with("cuda")) bad_input("--on {} is unknown; emulator or cuda:0", on);
-  if (const int64_t count = options["count"].as<int64_t>(); count < 1) bad_input("--count {} is out of range, 1 or more", count);
-  const tune::Target target = tune::resolve_targets({on == "emulator" ? "sim:h200" : on == "cuda" ? "cuda:0" : on}).front();
+  if (const int64_t count = options["count"].as<int64_t>(); count < 1)
+    bad_input("--count {} is out of range, 1 or more", count);
+  const tune::Target target = tune::resolve_targets({on == "emulator" ? "sim:h200"
+                                                     : on == "cuda"   ? "cuda:0"
+                                                                      : on})
+                                  .front();
   const uint64_t seed = cli::seed(options).value_or(std::random_device{}());
   std::vector<tune::Built> built = variants_to_prove(options, target, seed);
 
@@ -68,7 +75,8 @@ int run(const Options& options) {
     for (const auto& b : built) sources.push_back(b.family->source(b.point, b.problem));
     const auto builds = shops.front().compiler->build(sources, {}, {});
     for (size_t i = 0; i < built.size(); ++i) {
-      if (!builds[i].ok) fail("{} does not compile: {}", built[i].family->variant(built[i].point, built[i].problem), builds[i].log);
+      if (!builds[i].ok)
+        fail("{} does not compile: {}", built[i].family->variant(built[i].point, built[i].problem), builds[i].log);
       built[i].build = builds[i];
     }
   }
@@ -80,14 +88,22 @@ int run(const Options& options) {
     wrong += ok ? 0 : 1;
     const std::string id = built[i].family->variant(built[i].point, built[i].problem);
     if (wants_json(options)) {
-      rows.push_back({{"variant", id}, {"verdict", verify::name(verdicts[i].status)}, {"on", verdicts[i].where}, {"problem", verdicts[i].problem.text()},
-                      {"max_error", verdicts[i].max_error}, {"seed", verdicts[i].seed}, {"message", verdicts[i].message}});
+      rows.push_back({{"variant", id},
+                      {"verdict", verify::name(verdicts[i].status)},
+                      {"on", verdicts[i].where},
+                      {"problem", verdicts[i].problem.text()},
+                      {"max_error", verdicts[i].max_error},
+                      {"seed", verdicts[i].seed},
+                      {"message", verdicts[i].message}});
     } else {
-      fmt::print("{:<13} {}  as \"{}\"{}\n", verify::name(verdicts[i].status), id, verdicts[i].problem.text(), ok ? "" : ": " + verdicts[i].message);
+      fmt::print("{:<13} {}  as \"{}\"{}\n", verify::name(verdicts[i].status), id, verdicts[i].problem.text(),
+                 ok ? "" : ": " + verdicts[i].message);
     }
   }
-  if (wants_json(options)) fmt::print("{}\n", rows.dump(2));
-  else fmt::print("{} of {} variants are right on the {}; seed {}\n", built.size() - wrong, built.size(), on, seed);
+  if (wants_json(options))
+    fmt::print("{}\n", rows.dump(2));
+  else
+    fmt::print("{} of {} variants are right on the {}; seed {}\n", built.size() - wrong, built.size(), on, seed);
   return wrong == 0 ? 0 : 1;
 }
 

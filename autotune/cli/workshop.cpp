@@ -21,7 +21,8 @@ class Announcing final : public compile::Compiler {
  public:
   explicit Announcing(std::unique_ptr<compile::Compiler> compiler) : compiler_(std::move(compiler)) {}
   std::string identity() const override { return compiler_->identity(); }
-  std::vector<compile::Build> build(std::span<const Source> sources, const compile::Done& done, std::stop_token stop) override {
+  std::vector<compile::Build> build(std::span<const Source> sources, const compile::Done& done,
+                                    std::stop_token stop) override {
     auto builds = compiler_->build(sources, done, stop);
     std::set<std::string> said;
     for (const compile::Build& build : builds) {
@@ -38,12 +39,15 @@ class Announcing final : public compile::Compiler {
 
 }  // namespace
 
-std::shared_ptr<tune::Proof> emulator_proof(const tune::Target& target, const std::string& cache_folder, int jobs, uint64_t seed) {
-  return tune::make_emulator_proof(std::make_unique<Announcing>(std::make_unique<compile::HostCompiler>(cache_folder, jobs)),
-                                   std::make_unique<verify::EmulatorVerifier>(target.device), jobs, seed);
+std::shared_ptr<tune::Proof> emulator_proof(const tune::Target& target, const std::string& cache_folder, int jobs,
+                                            uint64_t seed) {
+  return tune::make_emulator_proof(
+      std::make_unique<Announcing>(std::make_unique<compile::HostCompiler>(cache_folder, jobs)),
+      std::make_unique<verify::EmulatorVerifier>(target.device), jobs, seed);
 }
 
-std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targets, const std::string& cache_folder, int jobs, uint64_t seed) {
+std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targets, const std::string& cache_folder,
+                                           int jobs, uint64_t seed) {
   const compile::Nvrtc nvrtc = compile::Nvrtc::open();
   if (!nvrtc) fail("tuning compiles real kernels, for simulated GPUs too: {}", nvrtc.reason);
   std::vector<tune::Workshop> workshops;

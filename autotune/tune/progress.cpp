@@ -25,7 +25,11 @@ size_t terminal_width() {
 }  // namespace
 
 Progress::Progress(uint64_t total, bool quiet)
-    : total_(total), quiet_(quiet), terminal_(::isatty(STDERR_FILENO) != 0), start_(std::chrono::steady_clock::now()), last_(start_) {}
+    : total_(total),
+      quiet_(quiet),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      start_(std::chrono::steady_clock::now()),
+      last_(start_) {}
 
 Progress::~Progress() {
   if (!shown_) return;
@@ -33,7 +37,9 @@ Progress::~Progress() {
   if (terminal_) fmt::print(stderr, "\n");
 }
 
-double Progress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+double Progress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
 
 void Progress::enter(const std::string& what) {
   what_ = what;
@@ -43,8 +49,10 @@ void Progress::enter(const std::string& what) {
 
 void Progress::step(bool known) {
   ++done_;
-  if (!known) ++fresh_;
-  else if (fresh_ == 0) known_seconds_ = seconds();
+  if (!known)
+    ++fresh_;
+  else if (fresh_ == 0)
+    known_seconds_ = seconds();
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(5000);
   if (!quiet_ && std::chrono::steady_clock::now() - last_ >= pause) show();
 }
@@ -65,15 +73,18 @@ std::string Progress::line() const {
   std::string text = fmt::format("{}", done_);
   if (total_ > 0) text += fmt::format("/{} ({}%)", total_, done_ * 100 / std::max<uint64_t>(total_, 1));
   text += fmt::format("  {:.0f}/s", rate);
-  if (total_ > done_ && done_ >= 10) text += fmt::format("  ETA {}", clock_text(static_cast<double>(total_ - done_) / rate));
+  if (total_ > done_ && done_ >= 10)
+    text += fmt::format("  ETA {}", clock_text(static_cast<double>(total_ - done_) / rate));
   return text + "  " + what_ + (best_.empty() ? "" : "  " + best_);
 }
 
 void Progress::show() {
   last_ = std::chrono::steady_clock::now();
   shown_ = true;
-  if (terminal_) fmt::print(stderr, "\r\033[K{}", line().substr(0, terminal_width() - 1));
-  else fmt::print(stderr, "{}\n", line());
+  if (terminal_)
+    fmt::print(stderr, "\r\033[K{}", line().substr(0, terminal_width() - 1));
+  else
+    fmt::print(stderr, "{}\n", line());
   std::fflush(stderr);
 }
 

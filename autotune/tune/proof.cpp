@@ -36,7 +36,8 @@ void parallel_for(size_t count, int jobs, Body body) {
 
 class EmulatorProof final : public Proof {
  public:
-  EmulatorProof(std::unique_ptr<compile::Compiler> compiler, std::unique_ptr<verify::Verifier> verifier, int jobs, uint64_t seed)
+  EmulatorProof(std::unique_ptr<compile::Compiler> compiler, std::unique_ptr<verify::Verifier> verifier, int jobs,
+                uint64_t seed)
       : compiler_(std::move(compiler)), verifier_(std::move(verifier)), jobs_(jobs), seed_(seed) {}
 
   size_t batch() const override { return 64; }
@@ -57,8 +58,10 @@ class EmulatorProof final : public Proof {
     std::vector<verify::Verdict> fresh(open.size());
     parallel_for(open.size(), jobs_, [&](size_t j) { fresh[j] = verdict_of(built[open[j]], builds[j], stop); });
     for (size_t j = 0; j < open.size(); ++j) {
-      if (fresh[j].message == cancelled) verdicts_.erase(keys[open[j]]);
-      else verdicts_[keys[open[j]]] = fresh[j];
+      if (fresh[j].message == cancelled)
+        verdicts_.erase(keys[open[j]]);
+      else
+        verdicts_[keys[open[j]]] = fresh[j];
     }
     std::vector<verify::Verdict> result;
     for (const std::string& key : keys) {
@@ -119,8 +122,8 @@ class CudaProof final : public Proof {
 
 }  // namespace
 
-std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> host_compiler, std::unique_ptr<verify::Verifier> verifier,
-                                           int jobs, uint64_t seed) {
+std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> host_compiler,
+                                           std::unique_ptr<verify::Verifier> verifier, int jobs, uint64_t seed) {
   return std::make_unique<EmulatorProof>(std::move(host_compiler), std::move(verifier), jobs, seed);
 }
 

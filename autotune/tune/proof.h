@@ -31,10 +31,10 @@ class Proof {
   virtual std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) = 0;
 };
 
-/// On the emulator, at the reduced size: the same source goes through the host's compiler. Verdicts are remembered, since
-/// neither the GPU nor the problem's own size changes them.
-std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> host_compiler, std::unique_ptr<verify::Verifier> verifier,
-                                           int jobs, uint64_t seed);
+/// On the emulator, at the reduced size: the same source goes through the host's compiler. Verdicts are remembered,
+/// since neither the GPU nor the problem's own size changes them.
+std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> host_compiler,
+                                           std::unique_ptr<verify::Verifier> verifier, int jobs, uint64_t seed);
 
 /// On the attached GPU, from the very cubin that is timed.
 std::unique_ptr<Proof> make_cuda_proof(std::unique_ptr<verify::Verifier> verifier, uint64_t seed);

@@ -19,7 +19,8 @@ constexpr int predictor_version = 1;
 std::string lower_alphanumeric(std::string_view text) {
   std::string result;
   for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
+      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return result;
 }
@@ -37,7 +38,8 @@ std::optional<roofline::Gpu> sheet_for(const Device& device) {
   std::optional<roofline::Gpu> best;
   for (const auto& [id, gpu] : roofline::embedded_gpus()) {
     const bool named = product.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
-    if (named && gpu.device.compute_capability == device.compute_capability && (!best || id.size() > best->id.size())) best = gpu;
+    if (named && gpu.device.compute_capability == device.compute_capability && (!best || id.size() > best->id.size()))
+      best = gpu;
   }
   return best;
 }
@@ -56,11 +58,13 @@ Target simulated_target(const std::string& name) {
 Target attached_target(const std::string& name, const runtime::AttachedGpus& attached) {
   int index = -1;
   const char* end = name.data() + name.size();
-  if (std::from_chars(name.data() + 5, end, index).ptr != end || index < 0) bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
+  if (std::from_chars(name.data() + 5, end, index).ptr != end || index < 0)
+    bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
   for (const auto& gpu : attached.gpus) {
     if (gpu.index == index) return {name, gpu.device, sheet_for(gpu.device), gpu};
   }
-  bad_input("{} is not here: {}", name, attached.gpus.empty() ? attached.reason : fmt::format("{} GPUs are attached", attached.gpus.size()));
+  bad_input("{} is not here: {}", name,
+            attached.gpus.empty() ? attached.reason : fmt::format("{} GPUs are attached", attached.gpus.size()));
 }
 
 }  // namespace
@@ -68,17 +72,23 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
 std::vector<Target> resolve_targets(const std::vector<std::string>& names) {
   std::vector<Target> targets;
   const bool automatic = names.empty() || (names.size() == 1 && names[0] == "auto");
-  const bool wants_attached = automatic || std::any_of(names.begin(), names.end(), [](const auto& n) { return n.starts_with("cuda:"); });
+  const bool wants_attached =
+      automatic || std::any_of(names.begin(), names.end(), [](const auto& n) { return n.starts_with("cuda:"); });
   const runtime::AttachedGpus attached = wants_attached ? runtime::list_attached_gpus() : runtime::AttachedGpus{};
   if (automatic) {
-    if (attached.gpus.empty()) bad_input("no GPU to tune on ({}); name a simulated one, such as --gpu sim:h200", attached.reason);
-    for (const auto& gpu : attached.gpus) targets.push_back(attached_target(fmt::format("cuda:{}", gpu.index), attached));
+    if (attached.gpus.empty())
+      bad_input("no GPU to tune on ({}); name a simulated one, such as --gpu sim:h200", attached.reason);
+    for (const auto& gpu : attached.gpus)
+      targets.push_back(attached_target(fmt::format("cuda:{}", gpu.index), attached));
     return targets;
   }
   for (const std::string& name : names) {
-    if (name.starts_with("sim:")) targets.push_back(simulated_target(name));
-    else if (name.starts_with("cuda:")) targets.push_back(attached_target(name, attached));
-    else bad_input("\"{}\" is no target; write {}cuda:0 or sim:h200", name, names.size() == 1 ? "auto, " : "");
+    if (name.starts_with("sim:"))
+      targets.push_back(simulated_target(name));
+    else if (name.starts_with("cuda:"))
+      targets.push_back(attached_target(name, attached));
+    else
+      bad_input("\"{}\" is no target; write {}cuda:0 or sim:h200", name, names.size() == 1 ? "auto, " : "");
   }
   return targets;
 }
@@ -111,7 +121,10 @@ store::GpuRow gpu_row(const Target& target) {
   if (target.sheet) {
     for (const roofline::Ceiling& ceiling : roofline::ceilings(*target.sheet)) {
       const char* kinds[] = {"memory", "tensor", "cuda_core"};
-      list.push_back({{"name", ceiling.name}, {"kind", kinds[static_cast<int>(ceiling.kind)]}, {"value", ceiling.value}, {"source", ceiling.source}});
+      list.push_back({{"name", ceiling.name},
+                      {"kind", kinds[static_cast<int>(ceiling.kind)]},
+                      {"value", ceiling.value},
+                      {"source", ceiling.source}});
     }
   }
   return {target.device.name, nlohmann::json{{"ceilings", list}}.dump()};

@@ -14,14 +14,14 @@ namespace qoq::tune {
 struct Target {
   std::string name;
   Device device;
-  std::optional<roofline::Gpu> sheet;             ///< always there when simulated; else the attached product's, if known
+  std::optional<roofline::Gpu> sheet;  ///< always there when simulated; else the attached product's, if known
   std::optional<runtime::AttachedGpu> attached;
 
   bool simulated() const { return !attached; }
 };
 
-/// Resolves target names; empty or "auto" are the attached GPUs. Throws Fault::Input, with what there is, for a GPU that
-/// is unknown or not attached.
+/// Resolves target names; empty or "auto" are the attached GPUs. Throws Fault::Input, with what there is, for a GPU
+/// that is unknown or not attached.
 std::vector<Target> resolve_targets(const std::vector<std::string>& names);
 
 /// The row that says what numbers of this target are worth. `compiler` is its compiler's identity, `headers` what its

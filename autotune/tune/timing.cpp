@@ -66,7 +66,8 @@ class MeasuringClock final : public Clock {
 
   Timing time(const Family& family, const Point& point, const Problem& problem, const compile::Build& build) override {
     const measure::Sample sample = timer_->time(family, point, problem, build.object);
-    Timing timing{store::Source::Measured, sample.median_us, sample.relative_iqr, sample.samples_us, "{}", sample.failure};
+    Timing timing{store::Source::Measured, sample.median_us, sample.relative_iqr, sample.samples_us, "{}",
+                  sample.failure};
     nlohmann::ordered_json details{{"cache", sample.cache}, {"launch", sample.launch}, {"settled", sample.settled}};
     if (sample.throttled) details["throttled"] = *sample.throttled;
     timing.details = details.dump();

@@ -17,7 +17,8 @@ std::vector<const Family*> solvers(const Problem& problem, const job::Families& 
   std::vector<const Family*> found;
   for (const auto& family : families) {
     const auto schemes = family->schemes();
-    const bool solves = family->op() == problem.op && std::find(schemes.begin(), schemes.end(), problem.scheme) != schemes.end();
+    const bool solves =
+        family->op() == problem.op && std::find(schemes.begin(), schemes.end(), problem.scheme) != schemes.end();
     if (solves) found.push_back(family.get());
   }
   return found;
@@ -32,9 +33,15 @@ std::optional<Point> published_point(const Family& family, const Problem& proble
 /// The run on one target: the straight line, one problem after the other.
 class Run {
  public:
-  Run(const job::Job& job, Workshop& workshop, store::Store& store, const search::Settings& settings, Progress& progress,
-      std::stop_token stop, Summary& summary, const job::Families& families)
-      : job_(job), shop_(workshop), store_(store), settings_(settings), progress_(progress), stop_(std::move(stop)), summary_(summary),
+  Run(const job::Job& job, Workshop& workshop, store::Store& store, const search::Settings& settings,
+      Progress& progress, std::stop_token stop, Summary& summary, const job::Families& families)
+      : job_(job),
+        shop_(workshop),
+        store_(store),
+        settings_(settings),
+        progress_(progress),
+        stop_(std::move(stop)),
+        summary_(summary),
         families_(families) {
     environment_ = store_.environment(environment_of(shop_.target, shop_.compiler->identity()));
     store_.put_gpu(environment_, gpu_row(shop_.target));
@@ -65,7 +72,11 @@ class Run {
     asked_.clear();
     times_.clear();
     best_us_ = 0;
-    for (const Candidate& row : store_.candidates({.environment = environment_, .problem = problem.text(), .ablated = false, .samples = false, .kernels = false})) {
+    for (const Candidate& row : store_.candidates({.environment = environment_,
+                                .problem = problem.text(),
+                                .ablated = false,
+                                .samples = false,
+                                .kernels = false})) {
       times_[row.variant] = row.median_us;
       if (row.outcome == Outcome::Ok) good_variants_.insert(row.variant);
       note_best(row);
@@ -79,7 +90,8 @@ class Run {
   }
 
   /// Takes a batch of points all the way.
-  void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points, const std::optional<Point>& published) {
+  void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
+                  const std::optional<Point>& published) {
     std::vector<Built> batch;
     for (const Point& point : points) {
       const std::string variant = family.variant(point, problem);
@@ -102,7 +114,8 @@ class Run {
       const auto first = batch.begin() + static_cast<std::ptrdiff_t>(begin);
       const std::vector<Built> part(first, first + static_cast<std::ptrdiff_t>(count));
       const std::vector<verify::Verdict> verdicts = shop_.proof->prove(part, stop_);
-      for (size_t i = 0; i < part.size() && !stop_.stop_requested(); ++i) time_and_record(part[i], verdicts[i], published);
+      for (size_t i = 0; i < part.size() && !stop_.stop_requested(); ++i)
+        time_and_record(part[i], verdicts[i], published);
     }
   }
 
@@ -148,10 +161,18 @@ class Run {
     row.seed = verdict.seed;
     row.kernels = kernel_rows(b);
     switch (verdict.status) {
-      case verify::Verdict::Status::Ok: row.outcome = Outcome::Ok; break;
-      case verify::Verdict::Status::Wrong: row.outcome = Outcome::Wrong; break;
-      case verify::Verdict::Status::LaunchFailed: row.outcome = Outcome::LaunchFailed; break;
-      case verify::Verdict::Status::Timeout: row.outcome = Outcome::Timeout; break;
+      case verify::Verdict::Status::Ok:
+        row.outcome = Outcome::Ok;
+        break;
+      case verify::Verdict::Status::Wrong:
+        row.outcome = Outcome::Wrong;
+        break;
+      case verify::Verdict::Status::LaunchFailed:
+        row.outcome = Outcome::LaunchFailed;
+        break;
+      case verify::Verdict::Status::Timeout:
+        row.outcome = Outcome::Timeout;
+        break;
     }
     row.reason = verdict.message;
     if (row.outcome == Outcome::Ok) {
@@ -172,7 +193,8 @@ class Run {
     record(row);
   }
 
-  Candidate new_row(const Family& family, const Problem& problem, const Point& point, const std::optional<Point>& published) const {
+  Candidate new_row(const Family& family, const Problem& problem, const Point& point,
+                    const std::optional<Point>& published) const {
     Candidate row;
     row.problem = problem.text();
     row.family = family.name();
@@ -180,7 +202,8 @@ class Run {
     row.layout = family.layout(point, problem);
     row.point = nlohmann::json(point).dump();
     row.published = published && *published == point;
-    if (shop_.target.sheet) row.speed_of_light_us = roofline::speed_of_light_us(*shop_.target.sheet, family.work(problem));
+    if (shop_.target.sheet)
+      row.speed_of_light_us = roofline::speed_of_light_us(*shop_.target.sheet, family.work(problem));
     return row;
   }
 
@@ -188,7 +211,8 @@ class Run {
     std::vector<store::KernelRow> rows;
     for (const Launch& launch : b.family->plan(b.point, b.problem, shop_.target.device).launches) {
       const auto found = b.build.entries.find(launch.entry);
-      const compile::EntryResources resources = found == b.build.entries.end() ? compile::EntryResources{} : found->second;
+      const compile::EntryResources resources =
+          found == b.build.entries.end() ? compile::EntryResources{} : found->second;
       store::KernelRow row;
       row.digest = b.build.key;
       row.entry = launch.entry;
@@ -211,7 +235,8 @@ class Run {
     progress_.step(false);
   }
 
-  std::vector<search::Evaluated> answers(const Family& family, const Problem& problem, const std::vector<Point>& points) const {
+  std::vector<search::Evaluated> answers(const Family& family, const Problem& problem,
+                                         const std::vector<Point>& points) const {
     std::vector<search::Evaluated> evaluated;
     for (const Point& point : points) {
       evaluated.push_back({point, times_.at(family.variant(point, problem))});
@@ -240,8 +265,8 @@ void put_job(const job::Job& job, store::Store& store, const job::Families& fami
   for (const job::WorkItem& item : job.work) {
     const Family& family = *solvers(item.problem, families).front();
     const Work work = family.work(item.problem);
-    store.put_problem({item.problem.text(), item.problem.op, item.problem.scheme, family.layout_group(item.problem), work.ops,
-                       work.arithmetic, work.read_bytes, work.write_bytes});
+    store.put_problem({item.problem.text(), item.problem.op, item.problem.scheme, family.layout_group(item.problem),
+                       work.ops, work.arithmetic, work.read_bytes, work.write_bytes});
     std::string label;
     for (const std::string& origin : item.origins) label += (label.empty() ? "" : ", ") + origin;
     row.items.push_back({item.problem.text(), label, item.weight});
@@ -252,10 +277,12 @@ void put_job(const job::Job& job, store::Store& store, const job::Families& fami
 }  // namespace
 
 search::Space space_of(const job::Job& job, const Family& family, const Problem& problem) {
-  return search::Space(job.parameters(family), [&family, problem](const Point& point) { return !family.illegal(point, problem); });
+  return search::Space(job.parameters(family),
+                       [&family, problem](const Point& point) { return !family.illegal(point, problem); });
 }
 
-uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings, const job::Families& families) {
+uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings,
+                             const job::Families& families) {
   constexpr uint64_t countable = 500'000;
   std::map<std::string, std::set<Point>> spaces;  // of a family and scheme; empty: too many to list
   uint64_t total = 0;
@@ -277,8 +304,9 @@ uint64_t expected_candidates(const job::Job& job, size_t targets, const search::
   return total * targets;
 }
 
-Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store, const search::Settings& settings,
-             Progress& progress, std::stop_token stop, const job::Families& families) {
+Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store,
+             const search::Settings& settings, Progress& progress, std::stop_token stop,
+             const job::Families& families) {
   put_job(job, store, families);
   Summary summary;
   std::set<std::string> variants;

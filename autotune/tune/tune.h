@@ -38,8 +38,9 @@ struct Summary {
 /// Tunes every problem of the job on every target: asks the strategy, leaves out what the database has, refuses,
 /// compiles, proves, times, and records each candidate at once. The published point of each problem is always among
 /// them. A stop leaves the database as good as it is; the next run goes on from there.
-Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store, const search::Settings& settings,
-             Progress& progress, std::stop_token stop, const job::Families& families = qoq::families());
+Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store,
+             const search::Settings& settings, Progress& progress, std::stop_token stop,
+             const job::Families& families = qoq::families());
 
 /// Candidates that tune() will ask for, where that can be counted quickly; else 0. With a budget it may be one too many
 /// a problem, since the published point may or may not be drawn.

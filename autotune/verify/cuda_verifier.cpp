@@ -33,12 +33,14 @@ Problem CudaVerifier::problem_to_run(const Family& family, const Point& point, c
 }
 
 /// Runs the reference kernel once and reads its outputs back into `buffers`.
-void CudaVerifier::run_reference(const Family& plain, const Point& point, const Problem& problem, std::vector<Buffer>& buffers) const {
+void CudaVerifier::run_reference(const Family& plain, const Point& point, const Problem& problem,
+                                 std::vector<Buffer>& buffers) const {
   const Device& device = device_.gpu().device;
   const Plan plan = plain.plan(point, problem, device);
   const runtime::LoadedPlan loaded(plan, read_file(build_reference_(plain.source(point, problem))));
   Memories memory;
-  for (const Buffer& buffer : buffers) memory.try_emplace(buffer.name, buffer.bytes.size(), stream_).first->second.write(buffer.bytes);
+  for (const Buffer& buffer : buffers)
+    memory.try_emplace(buffer.name, buffer.bytes.size(), stream_).first->second.write(buffer.bytes);
   CudaMachine machine(loaded, memory, {}, stream_, limits_.timeout_s);
   if (const auto failure = machine.run(plan, plain.bind(point, problem, device, machine.addresses()), 0)) {
     fail("the reference kernel {} failed on \"{}\": {}", plain.name(), problem.text(), failure->message);
@@ -48,10 +50,11 @@ void CudaVerifier::run_reference(const Family& plain, const Point& point, const 
   }
 }
 
-const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, const Point& point, const Problem& problem,
-                                                         const Case& values, uint64_t seed) {
+const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, const Point& point,
+                                                         const Problem& problem, const Case& values, uint64_t seed) {
   const Family& plain = *family.reference();
-  const std::string key = fmt::format("{} {} {} {}", plain.name(), problem.text(), plain.operand_key(point, problem), seed);
+  const std::string key =
+      fmt::format("{} {} {} {}", plain.name(), problem.text(), plain.operand_key(point, problem), seed);
   if (expected_ && expected_->key == key) return *expected_;
   const Problem small = plain.reduced(point, problem);
   const std::string proof = fmt::format("{} {} {}", plain.name(), small.text(), plain.operand_key(point, small));
@@ -130,8 +133,9 @@ Verdict CudaVerifier::verify(const Family& family, const Point& point, const Pro
   CudaMachine machine(*loaded, operands.memory, workspaces, stream_, limits_.timeout_s);
   const Arguments arguments = family.bind(point, verdict.problem, device, machine.addresses());
   std::vector<Buffer> buffers = operands.buffers;
-  const Expected* expected =
-      fits_cpu(family, verdict.problem) ? nullptr : &expected_for(family, point, verdict.problem, *operands.values, seed);
+  const Expected* expected = fits_cpu(family, verdict.problem)
+                                 ? nullptr
+                                 : &expected_for(family, point, verdict.problem, *operands.values, seed);
   const auto check = [&](const std::vector<Buffer>& results) {
     return expected != nullptr ? compare(*expected, results) : family.check(*operands.values, point, results);
   };

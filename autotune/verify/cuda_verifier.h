@@ -21,8 +21,8 @@ struct CudaLimits {
 };
 
 /// Runs cubins on an attached GPU: outputs poisoned, guard bands around every buffer, two runs.
-/// A problem beyond CudaLimits::reference_ops is compared, byte for byte, with the family's reference kernel on the same
-/// GPU, which itself is first compared with the CPU; without one it runs at the family's reduced size instead.
+/// A problem beyond CudaLimits::reference_ops is compared, byte for byte, with the family's reference kernel on the
+/// same GPU, which itself is first compared with the CPU; without one it runs at the family's reduced size instead.
 /// Verdict::problem says what was run. Use it from one thread, the one that made the device current.
 ///
 /// A kernel that faults or hangs takes the GPU's context with it. It still gets its verdict; after that every call
@@ -39,8 +39,10 @@ class CudaVerifier final : public Verifier {
   struct Expected;  // what the reference kernel gave, kept likewise
 
   bool fits_cpu(const Family& family, const Problem& problem) const;
-  void run_reference(const Family& plain, const Point& point, const Problem& problem, std::vector<Buffer>& buffers) const;
-  const Expected& expected_for(const Family& family, const Point& point, const Problem& problem, const Case& values, uint64_t seed);
+  void run_reference(const Family& plain, const Point& point, const Problem& problem,
+                     std::vector<Buffer>& buffers) const;
+  const Expected& expected_for(const Family& family, const Point& point, const Problem& problem, const Case& values,
+                               uint64_t seed);
   static Check compare(const Expected& expected, const std::vector<Buffer>& buffers);
 
   Problem problem_to_run(const Family& family, const Point& point, const Problem& problem) const;
@@ -53,7 +55,7 @@ class CudaVerifier final : public Verifier {
   std::unique_ptr<Operands> operands_;
   std::unique_ptr<Expected> expected_;
   std::set<std::string> trusted_;  // reference kernels that agreed with the CPU
-  std::string lost_;  ///< why the context is gone; empty while it lives
+  std::string lost_;               ///< why the context is gone; empty while it lives
 };
 
 }  // namespace qoq::verify

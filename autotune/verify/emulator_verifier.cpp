@@ -62,7 +62,8 @@ class EmulatedMachine final : public Machine {
       options.async = emulator::AsyncLanding::Random;
     }
     for (size_t i = 0; i < plan.launches.size(); ++i) {
-      // A random schedule starts all CTAs that may be resident, and every thread has a stack: no more than two SMs' worth.
+      // A random schedule starts all CTAs that may be resident, and every thread has a stack: no more than two SMs'
+      // worth.
       options.resident_ctas = std::max(2, 4096 / static_cast<int>(plan.launches[i].block.count()));
       if (auto failure = launch(plan.launches[i], arguments.at(i), memory, options)) return failure;
     }

@@ -74,7 +74,8 @@ std::optional<std::string> difference(const std::vector<Buffer>& first, const st
 
 }  // namespace
 
-void run_twice(Machine& machine, const std::function<Check(const std::vector<Buffer>&)>& check, const Plan& plan, const Arguments& arguments, std::vector<Buffer>& buffers, Verdict& verdict) {
+void run_twice(Machine& machine, const std::function<Check(const std::vector<Buffer>&)>& check, const Plan& plan,
+               const Arguments& arguments, std::vector<Buffer>& buffers, Verdict& verdict) {
   const auto give = [&](Verdict::Status status, std::string message) {
     verdict.status = status;
     verdict.message = std::move(message);

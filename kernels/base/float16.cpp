@@ -24,7 +24,7 @@ uint16_t float_to_half(float value) {
   if (magnitude > 0x7f800000u) return nan_bits;
   if (magnitude >= 0x47800000u) return sign | 0x7c00u;  // 65536 and above, infinity too
   if (magnitude >= 0x38800000u) return static_cast<uint16_t>(sign | round_off(magnitude - 0x38000000u, 13));  // normal
-  if (magnitude < 0x33000000u) return sign;  // below half the least subnormal
+  if (magnitude < 0x33000000u) return sign;                   // below half the least subnormal
   const int shift = 126 - static_cast<int>(magnitude >> 23);  // 14 … 24: the subnormal's unit is 2^-24
   return static_cast<uint16_t>(sign | round_off((magnitude & 0x7fffffu) | 0x800000u, shift));
 }

@@ -37,6 +37,14 @@ void cp_async_16(u32 to, const void* from, bool valid);
 void cp_async_commit();
 void cp_async_wait(u32 newest);
 
+void mbarrier_init(u32 at, u32 count);
+void fence_mbarrier_init();
+void mbarrier_arrive(u32 at);
+void mbarrier_arrive_expect_tx(u32 at, u32 bytes);
+void mbarrier_wait(u32 at, u32 parity);
+void cp_async_bulk(u32 to, const void* from, u32 bytes, u32 at);
+void fence_proxy_async();
+
 /// `count` 8 × 8 matrices of b16 into r[count].
 void ldmatrix(u32* r, u32 row, u32 count, bool transpose);
 
@@ -46,6 +54,13 @@ void mma_int8(i32* d, const u32* a, const u32* b, u32 rows, u32 columns, Signs s
 /// m16n8k16 of binary16 or bfloat16.
 void mma_half(float* d, const u32* a, const u32* b);
 void mma_bfloat(float* d, const u32* a, const u32* b);
+
+/// d[n / 2] of each lane (+)= a[4] · B, m64nNk32.
+void wgmma_int8(i32* d, const u32* a, u64 b, u32 n, Signs signs, bool accumulate);
+void wgmma_fence();
+void wgmma_commit();
+void wgmma_wait(u32 newest);
+void setmaxnreg(u32 registers);
 
 float half_to_float(u16 bits);
 u32 pack_half2(float low, float high);

@@ -8,11 +8,21 @@ namespace qoq::emulator {
 namespace {
 
 void raise_to(std::vector<uint32_t>& clocks, const std::vector<uint32_t>& other) {
-  for (size_t i = 0; i < clocks.size(); ++i) clocks[i] = std::max(clocks[i], other[i]);
+  if (clocks.size() < other.size()) clocks.resize(other.size());
+  for (size_t i = 0; i < other.size(); ++i) clocks[i] = std::max(clocks[i], other[i]);
 }
 
+void raise_to(std::vector<uint32_t>& clocks, size_t agent, uint32_t clock) {
+  if (clocks.size() <= agent) clocks.resize(agent + 1);
+  clocks[agent] = std::max(clocks[agent], clock);
+}
+
+/// A longer `a` has engines that `b` has never heard of, and the other way round.
 bool covers(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), [](uint32_t x, uint32_t y) { return x >= y; });
+  const size_t both = std::min(a.size(), b.size());
+  return std::equal(b.begin(), b.begin() + static_cast<std::ptrdiff_t>(both), a.begin(),
+                    [](uint32_t x, uint32_t y) { return x <= y; }) &&
+         std::all_of(b.begin() + static_cast<std::ptrdiff_t>(both), b.end(), [](uint32_t x) { return x == 0; });
 }
 
 CtaClocksPtr join(const CtaClocksPtr& a, const CtaClocksPtr& b) {
@@ -39,7 +49,9 @@ GridClocksPtr join(const GridClocksPtr& a, const GridClocksPtr& b) {
 
 void ThreadClock::start(uint32_t cta, uint32_t thread, uint32_t half, CtaClocksPtr zero) {
   half_ = half;
-  agent_ = cta * 2 * half + thread;
+  first_agent_ = cta * 4 * half;
+  agent_ = first_agent_ + thread;
+  copy_agent_ = agent_ + half;
   self_ = 1;
   copies_seen_ = 0;
   foreign_ = nullptr;
@@ -56,9 +68,16 @@ void ThreadClock::rebase(CtaClocksPtr base) {
   known_ = base_->clocks.data();
 }
 
+bool ThreadClock::knows_engine(uint32_t agent, uint32_t clock) const {
+  return agent < base_->clocks.size() && clock <= known_[agent];
+}
+
 bool ThreadClock::happens_before_elsewhere(Epoch epoch) const {
-  const auto found = foreign_->ctas.find(epoch.agent() / (2 * half_));
-  return found != foreign_->ctas.end() && epoch.clock() <= found->second->clocks[epoch.agent() & (2 * half_ - 1)];
+  const auto found = foreign_->ctas.find(epoch.agent() / (4 * half_));
+  if (found == foreign_->ctas.end()) return false;
+  const std::vector<uint32_t>& clocks = found->second->clocks;
+  const size_t agent = epoch.agent() & (4 * half_ - 1);
+  return agent < clocks.size() && epoch.clock() <= clocks[agent];
 }
 
 void ThreadClock::meet(ThreadClock* const* clocks, size_t count) {
@@ -103,6 +122,65 @@ void ThreadClock::acquire(const GridClocksPtr& released) {
     }
   }
   if (!others->ctas.empty()) foreign_ = std::move(others);
+}
+
+void PhaseClocks::raise(size_t agent, uint32_t clock) { raise_to(clocks->clocks, agent, clock); }
+
+void ThreadClock::release(PhaseClocks& phase) {
+  if (!phase.clocks) {
+    phase.clocks = new CtaClocks(*base_);
+  } else if (phase.base != base_) {
+    raise_to(phase.clocks->clocks, base_->clocks);
+  }
+  phase.base = base_;
+  phase.foreign = join(phase.foreign, foreign_);
+  raise_to(phase.clocks->clocks, thread(), self_);
+  raise_to(phase.clocks->clocks, half_ + thread(), copies_seen_);
+  ++self_;
+}
+
+void ThreadClock::acquire(PhaseClocks& phase) {
+  if (!phase.clocks) return;
+  if (phase.asked != base_) {
+    phase.asked = base_;
+    phase.learned = join(base_, phase.clocks);
+  }
+  rebase(phase.learned);
+  foreign_ = join(foreign_, phase.foreign);
+}
+
+void ThreadClock::learn(ThreadClock* const* clocks, size_t count, uint32_t engine, uint32_t clock) {
+  CtaClocksPtr asked;
+  CtaClocksPtr learned;
+  for (size_t i = 0; i < count; ++i) {
+    if (clocks[i]->base_ != asked) {
+      boost::intrusive_ptr<CtaClocks> more = new CtaClocks(*clocks[i]->base_);
+      raise_to(more->clocks, 2 * clocks[i]->half_ + engine, clock);
+      asked = clocks[i]->base_;
+      learned = std::move(more);
+    }
+    clocks[i]->rebase(learned);
+  }
+}
+
+ThreadClock ThreadClock::common(ThreadClock* const* clocks, size_t count, uint32_t engine) {
+  ThreadClock all;
+  all.half_ = clocks[0]->half_;
+  all.first_agent_ = clocks[0]->first_agent_;
+  all.agent_ = all.copy_agent_ = all.first_agent_ + 2 * all.half_ + engine;
+  CtaClocksPtr known = clocks[0]->base_;
+  for (size_t i = 1; i < count; ++i) {
+    if (clocks[i]->base_ == clocks[i - 1]->base_) continue;
+    boost::intrusive_ptr<CtaClocks> less = new CtaClocks(*known);
+    const std::vector<uint32_t>& other = clocks[i]->base_->clocks;
+    less->clocks.resize(std::min(less->clocks.size(), other.size()));
+    for (size_t agent = 0; agent < less->clocks.size(); ++agent) {
+      less->clocks[agent] = std::min(less->clocks[agent], other[agent]);
+    }
+    known = std::move(less);
+  }
+  all.rebase(std::move(known));
+  return all;
 }
 
 }  // namespace qoq::emulator

@@ -16,7 +16,8 @@ namespace qoq::emulator {
 /// among all started CTAs, warps and lanes.
 enum class Schedule { WarpFirst, Random };
 
-/// When the bytes of an asynchronous copy arrive: at the wait, at the issue, or one or the other by chance.
+/// When the bytes of an asynchronous copy arrive and a wgmma reads its operands: at the wait (a bulk copy: when nobody
+/// can go on without it), at the issue, or one or the other by chance.
 enum class AsyncLanding { Late, Early, Random };
 
 struct Options {
@@ -81,8 +82,10 @@ struct Counters {
   SharedCounters matrix_loads;   ///< ldmatrix_*
   SharedCounters async_copies;   ///< the shared side of cp_async_16
   uint64_t ctas = 0;
-  uint64_t collectives = 0;  ///< warp-wide meetings: sync_warp, shuffles, ldmatrix, mma (a tile is one)
+  uint64_t collectives = 0;  ///< warp-wide meetings: sync_warp, shuffles, ldmatrix, mma (a tile is one), wgmma
   uint64_t mmas = 0;         ///< mma instructions (a tile of I × J counts I · J)
+  uint64_t wgmmas = 0;       ///< wgmma instructions of a warpgroup
+  uint64_t bulk_copies = 0;  ///< cp_async_bulk; their global side is in the buffers' counters
   uint64_t barriers = 0;     ///< completed sync_threads and sync_named
   uint64_t bank_conflicts() const;
   Counters& operator+=(const Counters& other);
@@ -98,6 +101,9 @@ enum class FaultKind {
   Divergence,      ///< lanes of a warp meet at different operations, or some have exited
   Deadlock,        ///< nobody can run
   IllegalOperand,  ///< an operand outside what PTX allows
+  MissingFence,    ///< the async proxy meets a generic write that its thread has not fenced before synchronising
+  MbarrierMisuse,  ///< used before its init, overwritten, one arrival too many, a phase missed, a copy nobody awaits
+  Registers,       ///< registers of an unfinished wgmma were touched, or were not fenced before it
 };
 
 /// How a launch ended. Without a fault the kernel ran to its end and the counters are complete.

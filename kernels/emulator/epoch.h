@@ -23,15 +23,27 @@ enum class Operation : uint8_t {
   LoadMatrix,
   Mma,
   Exit,
-};
+  MbarrierInit,
+  MbarrierArrive,
+  MbarrierArriveExpectTx,
+  MbarrierWait,
+  FenceMbarrierInit,
+  FenceProxyAsync,
+  CopyBulk,
+  Wgmma,
+  WgmmaFence,
+  WgmmaCommit,
+  WgmmaWait,
+  SetMaxRegisters,
+};  // at most 32: an epoch has five bits for it
 
 /// The name a kernel's author knows it by.
 const char* name_of(Operation operation);
 
 enum class AccessKind : uint8_t { Read, Write, AtomicRead, AtomicWrite, ReadonlyRead };
 
-/// clock:28 | agent:28 | kind:3 | operation:5. An agent is a thread or its copy engine; clocks start at 1, so no epoch
-/// is 0, which stands for "nobody".
+/// clock:28 | agent:28 | kind:3 | operation:5. An agent is a thread or an engine (clock.h); clocks start at 1, so no
+/// epoch is 0, which stands for "nobody".
 class Epoch {
  public:
   static constexpr int agent_bits = 28;

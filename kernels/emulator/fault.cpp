@@ -31,17 +31,34 @@ void report(FaultKind kind, Operation operation, Operation other, const Place& p
   result.offset = place.offset;
 }
 
-[[noreturn]] void abandon() {
-  Thread& me = *current;
-  switch_fiber(me.fiber, me.cta->launch.main, true);
-  std::abort();
+/// Whose engine this is, in a CTA that still runs.
+std::string engine_text(const Cta& cta, uint32_t engine) {
+  for (const auto& [offset, barrier] : cta.mbarriers.by_offset) {
+    if (barrier.engine == engine) return fmt::format("the mbarrier at shared+{}", offset);
+  }
+  for (const Warp& warp : cta.warps) {
+    if (warp.tensor_core.engine == engine) return fmt::format("warp {}", warp.index);
+  }
+  return "an engine";
 }
 
 std::string who(Epoch epoch, const Launch& launch) {
-  const uint32_t cta = epoch.agent() / (2 * launch.half);
-  const uint32_t agent = epoch.agent() % (2 * launch.half);
+  const uint32_t cta = epoch.agent() / (4 * launch.half);
+  const uint32_t agent = epoch.agent() % (4 * launch.half);
   const Dim3 at{cta % launch.grid.x, cta / launch.grid.x % launch.grid.y, cta / launch.grid.x / launch.grid.y};
-  return fmt::format("thread {} of CTA {}", agent % launch.half, text(at));
+  std::string who = fmt::format("thread {}", agent % launch.half);
+  if (agent >= 2 * launch.half) {
+    who = at == current->cta->index ? engine_text(*current->cta, agent - 2 * launch.half) : "an engine";
+  }
+  return who + " of CTA " + text(at);
+}
+
+/// "phase 3: 1 of 2 arrivals missing, 512 bytes missing"
+std::string state_of(const Mbarrier& barrier) {
+  std::string state = fmt::format("phase {}: {} of {} arrivals missing", barrier.phase, barrier.missing, barrier.count);
+  if (barrier.bytes > 0) state += fmt::format(", {} bytes missing", barrier.bytes);
+  if (barrier.bytes < 0) state += fmt::format(", {} bytes more than expected", -barrier.bytes);
+  return state;
 }
 
 std::string access_sentence(FaultKind kind, Operation operation, const Place& place, uint64_t size, uint64_t bytes) {
@@ -65,6 +82,19 @@ std::string race_sentence(Operation operation, const Place& place, uint64_t size
                      text(place), here(), name_of(first), who(other, current->cta->launch));
 }
 
+std::string fence_sentence(Operation operation, const Place& place, uint64_t size, Epoch other, bool shared) {
+  return fmt::format("missing fence: {} of {} bytes at {} by {} goes through the async proxy, and {} after its {}{}",
+                     name_of(operation), size, text(place), here(), who(other, current->cta->launch),
+                     name_of(other.operation()),
+                     shared ? " did not call fence_proxy_async before they synchronised"
+                            : " cannot fence global memory (fence_proxy_async is for shared memory)");
+}
+
+std::string mbarrier_sentence(Operation operation, uint32_t offset, const Mbarrier* barrier, const char* sentence) {
+  std::string all = fmt::format("{} at shared+{} by {} {}", name_of(operation), offset, here(), sentence);
+  return barrier == nullptr ? all : all + " (" + state_of(*barrier) + ")";
+}
+
 std::string divergence_sentence(Operation operation) {
   const Warp& warp = *current->warp;
   std::string others = warp.exited != 0
@@ -82,7 +112,12 @@ std::string state_of(Cta& cta, const Warp& warp) {
   std::string state;
   if (warp.arrived != 0) state = fmt::format("lanes {:#010x} wait at {}", warp.arrived, name_of(warp.operation));
   for (uint32_t lane = 0; lane < warp_size; ++lane) {
-    const void* address = cta.warp_threads(warp)[lane].polls;
+    const Thread& thread = cta.warp_threads(warp)[lane];
+    if (thread.awaits != nullptr) {
+      return state + fmt::format("{}lane {} waits at the mbarrier at shared+{} ({})", state.empty() ? "" : ", ", lane,
+                                 thread.awaits->offset, state_of(*thread.awaits));
+    }
+    const void* address = thread.polls;
     if (address == nullptr) continue;
     const auto* buffer = cta.launch.memory.near(address);
     const auto offset = static_cast<size_t>(static_cast<const std::byte*>(address) - buffer->data);
@@ -146,6 +181,30 @@ const char* name_of(Operation operation) {
       return "mma";
     case Operation::Exit:
       return "exit";
+    case Operation::MbarrierInit:
+      return "mbarrier_init";
+    case Operation::MbarrierArrive:
+      return "mbarrier_arrive";
+    case Operation::MbarrierArriveExpectTx:
+      return "mbarrier_arrive_expect_tx";
+    case Operation::MbarrierWait:
+      return "mbarrier_wait";
+    case Operation::FenceMbarrierInit:
+      return "fence_mbarrier_init";
+    case Operation::FenceProxyAsync:
+      return "fence_proxy_async";
+    case Operation::CopyBulk:
+      return "cp_async_bulk";
+    case Operation::Wgmma:
+      return "wgmma";
+    case Operation::WgmmaFence:
+      return "wgmma_fence";
+    case Operation::WgmmaCommit:
+      return "wgmma_commit";
+    case Operation::WgmmaWait:
+      return "wgmma_wait";
+    case Operation::SetMaxRegisters:
+      return "setmaxnreg";
   }
   return "?";
 }
@@ -155,8 +214,14 @@ void fault_access(FaultKind kind, Operation operation, Place place, uint64_t siz
   abandon();
 }
 
-void fault_shadow(Operation operation, Place place, uint64_t size, Epoch other) {
+void fault_shadow(Place place, uint64_t size, const Shadow::Request& request, Epoch other) {
+  const Operation operation = request.epoch.operation();
   if (other == Shadow::unwritten()) fault_access(FaultKind::Uninitialised, operation, place, size, 0);
+  if (request.async != nullptr && request.clock.happens_before(other)) {
+    report(FaultKind::MissingFence, operation, other.operation(), place,
+           fence_sentence(operation, place, size, other, request.async->is_shared()));
+    abandon();
+  }
   const bool readonly = operation == Operation::LoadReadonly || other.kind() == AccessKind::ReadonlyRead;
   report(readonly ? FaultKind::ReadOnlyWrite : FaultKind::Race, operation, other.operation(), place,
          race_sentence(operation, place, size, other));
@@ -176,6 +241,36 @@ void fault_operand(Operation operation, const char* sentence) {
   abandon();
 }
 
+void fault_warpgroup(const char* sentence) {
+  report(FaultKind::Divergence, Operation::Wgmma, Operation::None, {nullptr, 0},
+         fmt::format("divergence: warp {} of CTA {} {}", current->warp->index, text(current->cta->index), sentence));
+  abandon();
+}
+
+void fault_registers(Operation operation, const char* sentence) {
+  report(FaultKind::Registers, operation, Operation::None, {nullptr, 0},
+         fmt::format("{} by {}: {}", name_of(operation), here(), sentence));
+  abandon();
+}
+
+void fault_mbarrier(Operation operation, uint32_t offset, const Mbarrier* barrier, const char* sentence) {
+  report(FaultKind::MbarrierMisuse, operation, Operation::None, {"shared", offset},
+         mbarrier_sentence(operation, offset, barrier, sentence));
+  abandon();
+}
+
+void report_mbarrier(Thread& thread, Operation operation, const Mbarrier& barrier, const char* sentence) {
+  current = &thread;
+  report(FaultKind::MbarrierMisuse, operation, Operation::None, {"shared", barrier.offset},
+         mbarrier_sentence(operation, barrier.offset, &barrier, sentence));
+}
+
+void abandon() {
+  Thread& me = *current;
+  switch_fiber(me.fiber, me.cta->launch.main, true);
+  std::abort();
+}
+
 void report_deadlock(Launch& launch) {
   constexpr size_t shown = 4;
   std::string sentence = "deadlock:";
@@ -193,10 +288,10 @@ void report_deadlock(Launch& launch) {
   for (Thread& thread : cta.threads) {
     const Warp& warp = *thread.warp;
     const bool waits = (warp.arrived & thread.lane_bit()) != 0;
-    if (!waits && thread.polls == nullptr) continue;
+    if (!waits && thread.polls == nullptr && thread.awaits == nullptr) continue;
     current = &thread;
-    report(FaultKind::Deadlock, waits ? warp.operation : Operation::LoadAcquire, Operation::None, {nullptr, 0},
-           std::move(sentence));
+    const Operation stuck = thread.awaits != nullptr ? Operation::MbarrierWait : Operation::LoadAcquire;
+    report(FaultKind::Deadlock, waits ? warp.operation : stuck, Operation::None, {nullptr, 0}, std::move(sentence));
     return;
   }
 }

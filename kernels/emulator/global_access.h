@@ -14,16 +14,18 @@ struct GlobalPlace {
 };
 
 /// Finds the buffer and checks the access; a write makes Scratch bytes initialised, anything else needs them so.
-inline GlobalPlace check_global(const Thread& me, const void* address, uint32_t size, Operation operation, bool write) {
+inline GlobalPlace check_global(const Thread& me, const void* address, uint32_t size, Operation operation, bool write,
+                                uint32_t alignment) {
   GlobalMemory& memory = me.cta->launch.memory;
   GlobalMemory::Buffer* buffer = memory.near(address);
-  if (buffer == nullptr) fault_access(FaultKind::OutOfBounds, operation, {nullptr, 0}, size, 0);
-  // Below the first buffer the offset wraps and is out of bounds too.
+  if (buffer == nullptr || address < buffer->data) {
+    fault_access(FaultKind::OutOfBounds, operation, {nullptr, 0}, size, 0);
+  }
   const auto offset = static_cast<uint64_t>(static_cast<const std::byte*>(address) - buffer->data);
   if (offset >= buffer->bytes || size > buffer->bytes - offset) {
     fault_access(FaultKind::OutOfBounds, operation, {buffer->name, offset}, size, buffer->bytes);
   }
-  if (offset % size != 0) fault_access(FaultKind::Misaligned, operation, {buffer->name, offset}, size, 0);
+  if (offset % alignment != 0) fault_access(FaultKind::Misaligned, operation, {buffer->name, offset}, size, 0);
   if (buffer->initialised != nullptr) {
     const auto first = buffer->initialised->begin() + static_cast<std::ptrdiff_t>(offset);
     if (write) {
@@ -35,17 +37,20 @@ inline GlobalPlace check_global(const Thread& me, const void* address, uint32_t 
   return {*buffer, memory.number_of(*buffer), offset};
 }
 
+inline GlobalPlace check_global(const Thread& me, const void* address, uint32_t size, Operation operation, bool write) {
+  return check_global(me, address, size, operation, write, size);
+}
+
 /// Records a checked access; a write to read-only memory is refused here.
 inline void record_global(const GlobalPlace& place, uint32_t size, const Shadow::Request& request) {
   const AccessKind kind = request.epoch.kind();
-  const Operation operation = request.epoch.operation();
   if (place.buffer.access == Access::ReadOnly) {
     if (kind != AccessKind::Write && kind != AccessKind::AtomicWrite) return;
-    fault_access(FaultKind::ReadOnlyWrite, operation, {place.buffer.name, place.offset}, size, 0);
+    fault_access(FaultKind::ReadOnlyWrite, request.epoch.operation(), {place.buffer.name, place.offset}, size, 0);
   }
   if (!place.buffer.shadow) return;
   const Epoch other = place.buffer.shadow->access(place.offset, size, request);
-  if (other) fault_shadow(operation, {place.buffer.name, place.offset}, size, other);
+  if (other) fault_shadow({place.buffer.name, place.offset}, size, request, other);
 }
 
 }  // namespace qoq::emulator

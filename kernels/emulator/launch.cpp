@@ -9,6 +9,7 @@ Cta::Cta(Launch& of, uint32_t threads_count, uint32_t shared_bytes, bool races)
     : launch(of),
       threads(threads_count),
       warps(threads_count / warp_size),
+      wgmma_shapes((threads_count + 127) / 128),
       shared(shared_bytes),
       stacks(threads_count) {
   if (races) shadow = std::make_unique<Shadow>(shared_bytes);
@@ -87,6 +88,8 @@ Counters& Counters::operator+=(const Counters& other) {
   ctas += other.ctas;
   collectives += other.collectives;
   mmas += other.mmas;
+  wgmmas += other.wgmmas;
+  bulk_copies += other.bulk_copies;
   barriers += other.barriers;
   return *this;
 }
@@ -103,8 +106,8 @@ Result launch(void (*entry)(const void*), const void* args, Dim3 grid, unsigned 
   run.threads = threads;
   run.shared_bytes = shared_bytes;
   run.half = std::bit_ceil(threads);
-  if (grid.count() * run.half * 2 > uint64_t{1} << Epoch::agent_bits) {
-    fail("the emulator runs at most {} CTAs of {} threads, not {}", (1u << Epoch::agent_bits) / (2 * run.half), threads,
+  if (grid.count() * run.half * 4 > uint64_t{1} << Epoch::agent_bits) {
+    fail("the emulator runs at most {} CTAs of {} threads, not {}", (1u << Epoch::agent_bits) / (4 * run.half), threads,
          grid.count());
   }
   boost::intrusive_ptr<CtaClocks> zero = new CtaClocks;

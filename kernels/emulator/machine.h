@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "kernels/emulator/async_copies.h"
+#include "kernels/emulator/async_proxy.h"
 #include "kernels/emulator/clock.h"
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/fiber.h"
 #include "kernels/emulator/global_memory.h"
+#include "kernels/emulator/mbarrier.h"
 #include "kernels/emulator/request_log.h"
 #include "kernels/emulator/shadow.h"
+#include "kernels/emulator/wgmma.h"
 
 namespace qoq::emulator {
 
@@ -32,18 +35,23 @@ struct Warp {
   uint32_t key = 0;                      // what else the lanes must agree on
   std::array<void*, warp_size> slots{};  // what each waiting lane brought
   RequestLog requests;
+  TensorCore tensor_core;
 };
 
 struct Thread {
   Fiber fiber;
   ThreadClock clock;
   AsyncCopies copies;
+  ProxyFences proxy_fences;    // fence_proxy_async
+  ProxyFences barrier_fences;  // fence_mbarrier_init
   Cta* cta = nullptr;
   Warp* warp = nullptr;
   uint32_t index = 0;
   uint32_t lane = 0;
   bool has_polled = false;
-  const void* polls = nullptr;  // while it waits for news of this address
+  const void* polls = nullptr;       // while it waits for news of this address
+  const Mbarrier* awaits = nullptr;  // while it waits for its phase number awaits_phase
+  uint32_t awaits_phase = 0;
   uint32_t lane_bit() const { return 1u << lane; }
 };
 
@@ -64,7 +72,10 @@ struct Cta {
   std::vector<Thread> threads;
   std::vector<Warp> warps;
   std::array<Barrier, 16> barriers;
-  std::vector<ThreadClock*> meeting;  // the clocks that meet at a barrier
+  Mbarriers mbarriers;
+  std::vector<std::vector<WgmmaShape>> wgmma_shapes;  // per warpgroup, all that it has issued
+  uint32_t engines = 0;                               // taken so far
+  std::vector<ThreadClock*> meeting;                  // the clocks that meet at a barrier
   std::vector<std::byte> shared;
   std::unique_ptr<Shadow> shadow;  // none when races are not looked for
   Stacks stacks;
@@ -110,6 +121,8 @@ void maybe_yield();
 void poll(const void* address);
 /// Counts the requests of lanes that have met.
 void count_requests(Launch& launch, Warp& warp);
+/// A new engine of the CTA; faults when there are too many for its clocks.
+uint32_t take_engine(Cta& cta, Operation operation);
 /// Builds the CTA's state anew for CTA number `linear`.
 void start_cta(Launch& launch, Cta& cta, uint64_t linear);
 /// Runs CTAs until all are done or one thread faults.

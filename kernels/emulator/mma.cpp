@@ -6,11 +6,8 @@
 
 #include "kernels/base/float16.h"
 #include "kernels/emulator/api.h"
+#include "kernels/emulator/int8_product.h"
 #include "kernels/emulator/meeting.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace qoq::emulator {
 
@@ -27,20 +24,11 @@ struct Fragments {
 template <class T>
 using Lanes = std::array<Fragments<T>*, warp_size>;
 
-/// The operands spread out as 16-bit integers: a row of A is 16 pairs along k; B has its columns' pairs side by side,
-/// as pmaddwd wants them.
+/// The operands spread out for multiply_int8.
 struct Operands {
-  alignas(32) int16_t a[most_tiles][16][32];
-  alignas(32) int16_t b[most_tiles][16][8][2];  // [tile][pair along k][column][element of the pair]
+  alignas(32) Int8Row a[most_tiles][16];
+  alignas(32) Int8Tile b[most_tiles];
 };
-
-template <bool Unsigned>
-void widen(u32 bytes, int16_t (&to)[4]) {
-  for (int e = 0; e < 4; ++e) {
-    const auto byte = static_cast<u8>(bytes >> (8 * e));
-    to[e] = Unsigned ? int16_t{byte} : int16_t{static_cast<i8>(byte)};
-  }
-}
 
 template <bool UnsignedA, bool UnsignedB>
 void spread(const Lanes<i32>& lanes, u32 rows, u32 columns, Operands& to) {
@@ -50,13 +38,13 @@ void spread(const Lanes<i32>& lanes, u32 rows, u32 columns, Operands& to) {
     const u32 t = lane % 4;
     for (u32 i = 0; i < rows; ++i) {
       for (u32 h = 0; h < 4; ++h) {
-        widen<UnsignedA>(lanes[lane]->a[i * 4 + h], wide);
+        widen(lanes[lane]->a[i * 4 + h], UnsignedA, wide);
         std::memcpy(&to.a[i][g + 8 * (h % 2)][16 * (h / 2) + 4 * t], wide, sizeof wide);
       }
     }
     for (u32 j = 0; j < columns; ++j) {
       for (u32 h = 0; h < 2; ++h) {
-        widen<UnsignedB>(lanes[lane]->b[j * 2 + h], wide);
+        widen(lanes[lane]->b[j * 2 + h], UnsignedB, wide);
         std::memcpy(to.b[j][8 * h + 2 * t][g], wide, 4);
         std::memcpy(to.b[j][8 * h + 2 * t + 1][g], wide + 2, 4);
       }
@@ -64,41 +52,12 @@ void spread(const Lanes<i32>& lanes, u32 rows, u32 columns, Operands& to) {
   }
 }
 
-using Product = void (*)(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]);
-
-/// One row of A times one tile of B, modulo 2^32.
-void multiply_plain(const int16_t (&a)[32], const int16_t (&b)[16][8][2], u32 (&sums)[8]) {
-  for (u32& sum : sums) sum = 0;
-  for (u32 k = 0; k < 16; ++k) {
-    for (u32 c = 0; c < 8; ++c) sums[c] += static_cast<u32>(a[2 * k] * b[k][c][0] + a[2 * k + 1] * b[k][c][1]);
-  }
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) void multiply_avx2(const int16_t (&a)[32], const int16_t (&b)[16][8][2],
-                                                   u32 (&sums)[8]) {
-  __m256i even = _mm256_setzero_si256();
-  __m256i odd = _mm256_setzero_si256();
-  for (u32 k = 0; k < 16; k += 2) {
-    int pairs[2];
-    std::memcpy(pairs, &a[2 * k], sizeof pairs);
-    const auto* from = reinterpret_cast<const __m256i*>(b[k]);
-    even = _mm256_add_epi32(even, _mm256_madd_epi16(_mm256_set1_epi32(pairs[0]), _mm256_load_si256(from)));
-    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(_mm256_set1_epi32(pairs[1]), _mm256_load_si256(from + 1)));
-  }
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums), _mm256_add_epi32(even, odd));
-}
-const Product multiply = __builtin_cpu_supports("avx2") ? multiply_avx2 : multiply_plain;
-#else
-const Product multiply = multiply_plain;
-#endif
-
 void multiply_tiles(const Lanes<i32>& lanes, u32 rows, u32 columns, const Operands& operands) {
   u32 sums[8];
   for (u32 i = 0; i < rows; ++i) {
     for (u32 row = 0; row < 16; ++row) {
       for (u32 j = 0; j < columns; ++j) {
-        multiply(operands.a[i][row], operands.b[j], sums);
+        multiply_int8(operands.a[i][row], operands.b[j], sums);
         for (u32 t = 0; t < 4; ++t) {
           i32* d = lanes[row % 8 * 4 + t]->d + (i * columns + j) * 4 + row / 8 * 2;
           d[0] = static_cast<i32>(static_cast<u32>(d[0]) + sums[2 * t]);

@@ -25,8 +25,10 @@ uint32_t random_bit(Launch& launch, uint32_t bits) {
 }
 
 /// The next ready thread of the CTA, made unready; null when there is none (or, at random, when another CTA's turn
-/// has come). Keeps to the current warp, then goes to the next one round the CTA.
+/// has come; or after a fault). Bulk copies land here. Keeps to the current warp, then goes to the next one round the
+/// CTA.
 Thread* pick(Cta& cta) {
+  if (!cta.mbarriers.copies.empty() && !land_bulk_copies(cta)) return nullptr;
   if (cta.ready_warps == 0) return nullptr;
   Launch& launch = cta.launch;
   uint32_t index = cta.current_warp;
@@ -51,6 +53,11 @@ void run_thread() {
   Cta& cta = *me.cta;
   cta.launch.entry(cta.launch.args);
   if (me.warp->arrived != 0) fault_divergence(Operation::Exit);
+  if (!me.warp->tensor_core.idle()) fault_registers(Operation::Exit, "a wgmma is unfinished: no wgmma_wait for it");
+  if (cta.live == 1) {
+    check_bulk_copies_awaited(cta);
+    check_warpgroups_agree(cta);
+  }
   me.warp->exited |= me.lane_bit();
   if (me.warp->exited == all_lanes) count_requests(cta.launch, *me.warp);
   // A CTA's last thread returns to the scheduler, which may use this stack anew.
@@ -139,6 +146,12 @@ void poll(const void* address) {
   }
 }
 
+uint32_t take_engine(Cta& cta, Operation operation) {
+  if (cta.engines == cta.launch.half)
+    fault_operand(operation, "the CTA has more mbarriers and wgmma warps than threads");
+  return cta.engines++;
+}
+
 void start_cta(Launch& launch, Cta& cta, uint64_t linear) {
   cta.index = {static_cast<uint32_t>(linear % launch.grid.x),
                static_cast<uint32_t>(linear / launch.grid.x % launch.grid.y),
@@ -147,13 +160,19 @@ void start_cta(Launch& launch, Cta& cta, uint64_t linear) {
   cta.current_warp = 0;
   std::fill(cta.shared.begin(), cta.shared.end(), poison);
   if (cta.shadow) cta.shadow->reset();
+  cta.mbarriers = {};
+  for (auto& shapes : cta.wgmma_shapes) shapes.clear();
+  cta.engines = 0;
   for (Warp& warp : cta.warps) {
     warp.exited = 0;
+    warp.tensor_core = {};
     make_ready(cta, warp, all_lanes);
   }
   for (Thread& thread : cta.threads) {
     thread.clock.start(static_cast<uint32_t>(linear), thread.index, launch.half, launch.zero_clocks);
     thread.copies = {};
+    thread.proxy_fences.clear();
+    thread.barrier_fences.clear();
     thread.has_polled = false;
     cta.stacks.prepare(thread.fiber, thread.index, run_thread);
   }
@@ -172,6 +191,7 @@ void run_ctas(Launch& launch) {
       return report_deadlock(launch);
     }
     current = pick(*cta);
+    if (launch.result.fault) return;
     if (current == nullptr) continue;
     switch_fiber(launch.main, current->fiber);
     if (launch.result.fault) return;

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "kernels/emulator/async_proxy.h"
+
 namespace qoq::emulator {
 
 namespace {
@@ -57,8 +59,10 @@ void Shadow::reset() {
 }
 
 Epoch Shadow::write_cell(Cell& cell, const Request& request) {
-  const bool harmless = request.same_value && cell.write.operation() != Operation::CopyAsync;
+  const bool harmless = request.same_value && cell.write.operation() != Operation::CopyAsync &&
+                        cell.write.operation() != Operation::CopyBulk;
   if (cell.write && !harmless && !request.clock.happens_before(cell.write)) return cell.write;
+  if (cell.write && request.async != nullptr && !request.async->sees(cell.write)) return cell.write;
   if (cell.recent) {
     if (!excuses(cell.recent, AccessKind::Write, request.clock)) return cell.recent;
     if (cell.more != nullptr) {
@@ -77,6 +81,7 @@ Epoch Shadow::read_cell(Cell& cell, const Request& request) {
   const AccessKind kind = request.epoch.kind();
   if (cell.write) {
     if (!excuses(cell.write, kind, request.clock)) return cell.write;
+    if (request.async != nullptr && !request.async->sees(cell.write)) return cell.write;
   } else if (request.must_be_written) {
     return unwritten();
   }

@@ -13,6 +13,8 @@
 
 namespace qoq::emulator {
 
+class AsyncProxy;
+
 class Shadow {
  public:
   explicit Shadow(size_t bytes);
@@ -25,11 +27,12 @@ class Shadow {
   struct Request {
     Epoch epoch;
     const ThreadClock& clock;
-    bool must_be_written = false;  ///< a read of bytes that hold nothing at first
-    bool same_value = false;       ///< a store of the bytes that are there already: harmless beside another store
+    bool must_be_written = false;       ///< a read of bytes that hold nothing at first
+    bool same_value = false;            ///< a store of the bytes that are there already: harmless beside another store
+    const AsyncProxy* async = nullptr;  ///< an access through the async proxy, which must see the last write
   };
-  /// Records an access of `size` (1, 2, 4, 8, 16) aligned bytes. Returns the earlier access it races with,
-  /// unwritten(), or no epoch when all is well.
+  /// Records an access of `size` (1, 2, 4, 8, 16) aligned bytes. Returns the earlier access it races with (or the write
+  /// that `async` does not see), unwritten(), or no epoch when all is well.
   Epoch access(size_t offset, uint32_t size, const Request& request) {
     Cell& cell = cells_[offset / unit];
     if (size == unit && cell.parts == nullptr) return access_cell(cell, request);

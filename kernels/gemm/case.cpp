@@ -63,7 +63,9 @@ GroupMetadata draw_metadata(Random& random, const GemmProblem& p, bool wrap) {
 GemmCase make_gemm_case(const GemmProblem& p, uint64_t seed, bool wrap) {
   Random random(seed);
   const size_t m = static_cast<size_t>(p.m), n = static_cast<size_t>(p.n), k = static_cast<size_t>(p.k);
-  const auto signed_byte = [](uint8_t byte) { return static_cast<int8_t>(byte == 128 ? 127 : byte); };  // symmetric: no −128
+  const auto signed_byte = [](uint8_t byte) {
+    return static_cast<int8_t>(byte == 128 ? 127 : byte);
+  };  // symmetric: no −128
   GemmCase c;
   c.problem = p;
   c.a = random.bytes<int8_t>(m * k, signed_byte);

@@ -18,7 +18,8 @@ constexpr std::array outputs{Output::F16, Output::BF16, Output::I32};
 
 int size_in_range(const Problem& problem, std::string_view field, int64_t largest) {
   const int64_t size = problem.size(field);
-  if (size < 1 || size > largest) bad_input("\"{}\": {}={} is out of range, 1 to {}", problem.text(), field, size, largest);
+  if (size < 1 || size > largest)
+    bad_input("\"{}\": {}={} is out of range, 1 to {}", problem.text(), field, size, largest);
   return static_cast<int>(size);
 }
 
@@ -32,18 +33,24 @@ void check_multiple(const Problem& problem, std::string_view field, int size, in
 
 std::string_view name(Scheme scheme) {
   switch (scheme) {
-    case Scheme::W4A8Group: return "w4a8-g128";
-    case Scheme::W4A8Channel: return "w4a8-channel";
-    case Scheme::W8A8: return "w8a8";
+    case Scheme::W4A8Group:
+      return "w4a8-g128";
+    case Scheme::W4A8Channel:
+      return "w4a8-channel";
+    case Scheme::W8A8:
+      return "w8a8";
   }
   return "?";
 }
 
 std::string_view name(Output output) {
   switch (output) {
-    case Output::F16: return "fp16";
-    case Output::BF16: return "bf16";
-    case Output::I32: return "i32";
+    case Output::F16:
+      return "fp16";
+    case Output::BF16:
+      return "bf16";
+    case Output::I32:
+      return "i32";
   }
   return "?";
 }
@@ -59,7 +66,8 @@ GemmProblem GemmProblem::parse(const Problem& problem) {
   GemmProblem p;
   const auto scheme = std::find_if(schemes.begin(), schemes.end(), [&](Scheme s) { return name(s) == problem.scheme; });
   if (scheme == schemes.end()) {
-    bad_input("\"{}\": unknown scheme \"{}\"; a gemm has w4a8-g128, w4a8-channel and w8a8", problem.text(), problem.scheme);
+    bad_input("\"{}\": unknown scheme \"{}\"; a gemm has w4a8-g128, w4a8-channel and w8a8", problem.text(),
+              problem.scheme);
   }
   p.scheme = *scheme;
   p.m = size_in_range(problem, "m", largest_m_n);

@@ -16,8 +16,8 @@ struct GemmProblem {
 
   int groups() const { return k / group_size; }
 
-  /// Fields: m, n, k, out (fp16, bf16 or i32; default fp16), bias (0 or 1; default 0). Throws Fault::Input with a sentence
-  /// for anything else: an unknown field or scheme, sizes out of range or that the format cannot hold.
+  /// Fields: m, n, k, out (fp16, bf16 or i32; default fp16), bias (0 or 1; default 0). Throws Fault::Input with a
+  /// sentence for anything else: an unknown field or scheme, sizes out of range or that the format cannot hold.
   static GemmProblem parse(const Problem& problem);
   /// The canonical text form's fields; defaults are left out.
   Problem problem() const;

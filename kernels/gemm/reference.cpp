@@ -32,7 +32,8 @@ double value_at(Output output, std::span<const std::byte> bytes, size_t index) {
 }  // namespace
 
 std::vector<int32_t> accumulate(const GemmCase& c, std::span<const int8_t> w) {
-  const size_t m = static_cast<size_t>(c.problem.m), n = static_cast<size_t>(c.problem.n), k = static_cast<size_t>(c.problem.k);
+  const size_t m = static_cast<size_t>(c.problem.m), n = static_cast<size_t>(c.problem.n),
+               k = static_cast<size_t>(c.problem.k);
   std::vector<int32_t> sums(m * n);
   for (size_t column = 0; column < n; ++column) {
     for (size_t row = 0; row < m; ++row) {
@@ -95,8 +96,8 @@ Check compare(const GemmCase& c, std::span<const std::byte> out, std::span<const
     error = std::max(error, std::isfinite(difference) ? difference : HUGE_VAL);
   }
   return {false, scale > 0 ? error / scale : error,
-          fmt::format("{} of {} outputs differ, first m={} n={}: {} instead of {}", differing, count, first / n, first % n,
-                      value_at(output, out, first), value_at(output, expected, first))};
+          fmt::format("{} of {} outputs differ, first m={} n={}: {} instead of {}", differing, count, first / n,
+                      first % n, value_at(output, out, first), value_at(output, expected, first))};
 }
 
 }  // namespace qoq::gemm

@@ -11,15 +11,16 @@ namespace qoq::gemm {
 /// The plain definition: acc[m][n] = Σ_k a[m][k] · w[n][k] in int32. `w` is [N][K].
 std::vector<int32_t> accumulate(const GemmCase& c, std::span<const int8_t> w);
 
-/// From sums to outputs, in the order that every kernel keeps, each operation rounded to fp32 and the last to the output:
+/// From sums to outputs, in the order that every kernel keeps, each operation rounded to fp32 and the last to the
+/// output:
 ///   y = float(acc) · (s1[n] · sx[m])  [ − szero[n] · t[m] ]  [ + bias[n] ]
 /// (QServe's epilogue; kernels compile without contraction, so that results are bit-equal.)
 std::vector<std::byte> finish(const GemmCase& c, std::span<const int32_t> sums);
 
 /// What the no-dequant ablation multiplies instead of the case's weights, as int8 [N][K]: the packed bytes as they lie.
-/// A fragment takes a pair of words as it was loaded, so k-halves and column-halves of each 32 × 32 block change places:
-/// column 16g + 8e + r, row 16h + s gets the byte of column 8h + r (and 16 further), row 16·(g ? 1 − e : e) + s.
-/// `biased` for unsigned weights whose epilogue takes 128 off.
+/// A fragment takes a pair of words as it was loaded, so k-halves and column-halves of each 32 × 32 block change
+/// places: column 16g + 8e + r, row 16h + s gets the byte of column 8h + r (and 16 further), row 16·(g ? 1 − e : e) +
+/// s. `biased` for unsigned weights whose epilogue takes 128 off.
 std::vector<int8_t> ablated_weights(const GemmCase& c, bool biased);
 
 /// Outputs beside the reference: bit-equality, or the first difference.

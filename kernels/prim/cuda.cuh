@@ -6,8 +6,10 @@
 #define QOQ_UNROLL _Pragma("unroll")
 #define QOQ_NO_UNROLL _Pragma("unroll 1")
 /// Defines the extern "C" entry NAME that runs BODY(args) on CTAs of THREADS threads, at least MIN_CTAS of them per SM.
-#define QOQ_ENTRY(NAME, BODY, ARGS, THREADS, MIN_CTAS) \
-  extern "C" __global__ void __launch_bounds__(THREADS, MIN_CTAS) NAME(const __grid_constant__ ARGS args) { BODY(args); }
+#define QOQ_ENTRY(NAME, BODY, ARGS, THREADS, MIN_CTAS)                                                      \
+  extern "C" __global__ void __launch_bounds__(THREADS, MIN_CTAS) NAME(const __grid_constant__ ARGS args) { \
+    BODY(args);                                                                                             \
+  }
 
 namespace qoq::prim {
 
@@ -57,7 +59,10 @@ QOQ_DEVICE T load_global(const T* from) {
 }
 QOQ_DEVICE u32x4 load_global(const u32x4* from) {
   u32x4 v;
-  asm volatile("ld.global.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+  asm volatile("ld.global.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from)
+               : "memory");
   return v;
 }
 /// ld.global.nc: through the read-only path. Hazard: the bytes must not be written by anyone during the kernel.
@@ -110,10 +115,15 @@ QOQ_DEVICE u32x2 load_shared_u32x2(u32 at) {
 }
 QOQ_DEVICE u32x4 load_shared_u32x4(u32 at) {
   u32x4 v;
-  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(at) : "memory");
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(at)
+               : "memory");
   return v;
 }
-QOQ_DEVICE void store_shared_u32(u32 at, u32 v) { asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(v) : "memory"); }
+QOQ_DEVICE void store_shared_u32(u32 at, u32 v) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(v) : "memory");
+}
 QOQ_DEVICE void store_shared_u32x4(u32 at, u32x4 v) {
   asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
@@ -123,7 +133,8 @@ QOQ_DEVICE void store_shared_u32x4(u32 at, u32x4 v) {
 /// cp.async.cg 16 B, global to shared. Where `valid` is false nothing is read and 16 zero bytes are written.
 /// Hazard: the data is there for this thread after cp_async_wait, for others only after a barrier behind that wait.
 QOQ_DEVICE void cp_async_16(u32 to, const void* from, bool valid = true) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid ? 16 : 0)
+               : "memory");
 }
 /// cp.async.commit_group: closes this thread's open group (which may be empty).
 QOQ_DEVICE void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -139,40 +150,52 @@ QOQ_DEVICE void ldmatrix_x1(u32 (&r)[1], u32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(r[0]) : "r"(row) : "memory");
 }
 QOQ_DEVICE void ldmatrix_x2(u32 (&r)[2], u32 row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(row) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(r[0]), "=r"(r[1])
+               : "r"(row)
+               : "memory");
 }
 QOQ_DEVICE void ldmatrix_x4(u32 (&r)[4], u32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(row)
+               : "memory");
 }
 QOQ_DEVICE void ldmatrix_x2_trans(u32 (&r)[2], u32 row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(row) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(r[0]), "=r"(r[1])
+               : "r"(row)
+               : "memory");
 }
 QOQ_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], u32 row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(row) : "memory");
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(row)
+               : "memory");
 }
 
 // ---- Tensor cores (PTX: "mma", fragment layouts of m16n8k32 and m16n8k16). d += a · b; warp-wide. -------------------
 
-#define QOQ_MMA_I8(NAME, A, B)                                                                                        \
-  QOQ_DEVICE void NAME(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {                                           \
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32." A "." B ".s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "       \
-                 "{%0,%1,%2,%3};"                                                                                     \
-                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                                                     \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                 \
+#define QOQ_MMA_I8(NAME, A, B)                                                        \
+  QOQ_DEVICE void NAME(i32(&d)[4], const u32(&a)[4], const u32(&b)[2]) {              \
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32." A "." B                     \
+                 ".s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "                       \
+                 "{%0,%1,%2,%3};"                                                     \
+                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])                     \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])); \
   }
 QOQ_MMA_I8(mma_s8s8, "s8", "s8")  // both signed
 QOQ_MMA_I8(mma_s8u8, "s8", "u8")  // b unsigned
 QOQ_MMA_I8(mma_u8s8, "u8", "s8")  // a unsigned
 #undef QOQ_MMA_I8
 
-#define QOQ_MMA_FLOAT(NAME, T)                                                                                        \
-  QOQ_DEVICE void NAME(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {                                         \
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." T "." T ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "       \
-                 "{%0,%1,%2,%3};"                                                                                     \
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                     \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                 \
+#define QOQ_MMA_FLOAT(NAME, T)                                                        \
+  QOQ_DEVICE void NAME(float(&d)[4], const u32(&a)[4], const u32(&b)[2]) {            \
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." T "." T                     \
+                 ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "                       \
+                 "{%0,%1,%2,%3};"                                                     \
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                     \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])); \
   }
 QOQ_MMA_FLOAT(mma_f16, "f16")
 QOQ_MMA_FLOAT(mma_bf16, "bf16")
@@ -219,7 +242,7 @@ QOQ_DEVICE i32 dp4a(u32 a, u32 b, i32 c) {
 /// Four byte-wise additions modulo 256 (PTX vadd4 is emulated by the hardware too; this is the cheapest form known).
 QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f7f7fu)) ^ ((a ^ b) & 0x80808080u); }
 
-// ---- Floats (compiled with --fmad=false: a product and a sum stay two roundings unless fma is written) ---------------
+// ---- Floats (compiled with --fmad=false: a product and a sum stay two roundings unless fma is written) ------------
 
 /// fma.rn.f32: one rounding.
 QOQ_DEVICE float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
@@ -244,3 +267,5 @@ QOQ_DEVICE u32 pack_bfloat2(float low, float high) {
 }
 
 }  // namespace qoq::prim
+
+#include "kernels/prim/cuda_sm90.cuh"

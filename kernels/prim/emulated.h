@@ -115,6 +115,60 @@ QOQ_DEVICE void mma_tile_s8u8(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32
   emulator::mma_int8(d[0][0], a[0], b[0], I, J, emulator::Signs::s8u8);
 }
 
+// ---- sm_90: mbarriers, bulk copies, the async proxy -----------------------------------------------------------------
+
+QOQ_DEVICE void mbarrier_init(u32 at, u32 count) { emulator::mbarrier_init(at, count); }
+QOQ_DEVICE void fence_mbarrier_init() { emulator::fence_mbarrier_init(); }
+QOQ_DEVICE void mbarrier_arrive(u32 at) { emulator::mbarrier_arrive(at); }
+QOQ_DEVICE void mbarrier_arrive_expect_tx(u32 at, u32 bytes) { emulator::mbarrier_arrive_expect_tx(at, bytes); }
+QOQ_DEVICE void mbarrier_wait(u32 at, u32 parity) { emulator::mbarrier_wait(at, parity); }
+QOQ_DEVICE void cp_async_bulk(u32 to, const void* from, u32 bytes, u32 at) {
+  emulator::cp_async_bulk(to, from, bytes, at);
+}
+QOQ_DEVICE void fence_proxy_async() { emulator::fence_proxy_async(); }
+
+// ---- sm_90a: warpgroup products. Accumulators hold poison until their wgmma_wait. -----------------------------------
+
+QOQ_DEVICE void wgmma_fence() { emulator::wgmma_fence(); }
+QOQ_DEVICE void wgmma_commit() { emulator::wgmma_commit(); }
+template <int N>
+QOQ_DEVICE void wgmma_wait() {
+  static_assert(N >= 0 && N <= 7);
+  emulator::wgmma_wait(N);
+}
+template <class T, int R>
+QOQ_DEVICE void pin_registers(T (&r)[R]) {
+  static_assert(sizeof(T) == 4 && sizeof r == 4 * R);
+}
+template <int R>
+constexpr bool wgmma_registers = R == 4 || R == 12 || (R % 8 == 0 && R > 0 && R <= 128);
+template <int R>
+QOQ_DEVICE void wgmma_s8s8(i32 (&d)[R], const u32 (&a)[4], u64 b, bool accumulate = true) {
+  static_assert(wgmma_registers<R>);
+  emulator::wgmma_int8(d, a, b, 2 * R, emulator::Signs::s8s8, accumulate);
+}
+template <int R>
+QOQ_DEVICE void wgmma_s8u8(i32 (&d)[R], const u32 (&a)[4], u64 b, bool accumulate = true) {
+  static_assert(wgmma_registers<R>);
+  emulator::wgmma_int8(d, a, b, 2 * R, emulator::Signs::s8u8, accumulate);
+}
+template <int R>
+QOQ_DEVICE void wgmma_u8s8(i32 (&d)[R], const u32 (&a)[4], u64 b, bool accumulate = true) {
+  static_assert(wgmma_registers<R>);
+  emulator::wgmma_int8(d, a, b, 2 * R, emulator::Signs::u8s8, accumulate);
+}
+/// Registers are not counted here: taking them never waits.
+template <int N>
+QOQ_DEVICE void setmaxnreg_inc() {
+  static_assert(N >= 24 && N <= 256 && N % 8 == 0);
+  emulator::setmaxnreg(N);
+}
+template <int N>
+QOQ_DEVICE void setmaxnreg_dec() {
+  static_assert(N >= 24 && N <= 256 && N % 8 == 0);
+  emulator::setmaxnreg(N);
+}
+
 // ---- Bits and integers ----------------------------------------------------------------------------------------------
 
 template <u32 LUT>

@@ -7,3 +7,4 @@
 #else
 #include "kernels/prim/emulated.h"
 #endif
+#include "kernels/prim/wgmma_descriptor.cuh"

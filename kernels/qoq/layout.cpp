@@ -72,7 +72,8 @@ std::vector<int8_t> pack_qserve_metadata(std::span<const int8_t> values, int n) 
   std::vector<int8_t> packed(values.size());
   for (size_t group = 0; group < groups_of(values.size(), n); ++group) {
     const size_t row = group * static_cast<size_t>(n);
-    for (int c = 0; c < n; ++c) packed[row + static_cast<size_t>(metadata_place(c))] = values[row + static_cast<size_t>(c)];
+    for (int c = 0; c < n; ++c)
+      packed[row + static_cast<size_t>(metadata_place(c))] = values[row + static_cast<size_t>(c)];
   }
   return packed;
 }
@@ -81,7 +82,8 @@ std::vector<int8_t> unpack_qserve_metadata(std::span<const int8_t> packed, int n
   std::vector<int8_t> values(packed.size());
   for (size_t group = 0; group < groups_of(packed.size(), n); ++group) {
     const size_t row = group * static_cast<size_t>(n);
-    for (int c = 0; c < n; ++c) values[row + static_cast<size_t>(c)] = packed[row + static_cast<size_t>(metadata_place(c))];
+    for (int c = 0; c < n; ++c)
+      values[row + static_cast<size_t>(c)] = packed[row + static_cast<size_t>(metadata_place(c))];
   }
   return values;
 }
@@ -104,7 +106,8 @@ GroupMetadata unpack_fragment_metadata(std::span<const uint8_t> packed, int n) {
   for (size_t group = 0; group < groups_of(packed.size() / 2, n); ++group) {
     for (int c = 0; c < n; ++c) {
       const size_t to = group * static_cast<size_t>(n) + static_cast<size_t>(c);
-      const size_t from = group * static_cast<size_t>(n) * 2 + static_cast<size_t>(c / 32 * 64 + c % 8 * 8 + c % 32 / 8);
+      const size_t from =
+          group * static_cast<size_t>(n) * 2 + static_cast<size_t>(c / 32 * 64 + c % 8 * 8 + c % 32 / 8);
       metadata.scale[to] = static_cast<int8_t>(packed[from]);
       metadata.offset[to] = static_cast<int8_t>(packed[from + 4] - 128);
     }
@@ -112,7 +115,8 @@ GroupMetadata unpack_fragment_metadata(std::span<const uint8_t> packed, int n) {
   return metadata;
 }
 
-std::optional<std::string> outside_imad_range(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k) {
+std::optional<std::string> outside_imad_range(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n,
+                                              int k) {
   for (int column = 0; column < n; ++column) {
     for (int row = 0; row < k; ++row) {
       const size_t group = static_cast<size_t>(row / group_size) * static_cast<size_t>(n) + static_cast<size_t>(column);
@@ -120,8 +124,9 @@ std::optional<std::string> outside_imad_range(std::span<const uint8_t> q4, const
       const int scale = metadata.scale[group], offset = metadata.offset[group];
       const int w = q * scale + offset;
       if (scale < 0 || w < -128 || w > 127) {
-        return fmt::format("weight n={} k={} is {}·{} + {} = {}, outside int8: only QServe's wrapping addition (vadd4) computes it",
-                           column, row, q, scale, offset, w);
+        return fmt::format(
+            "weight n={} k={} is {}·{} + {} = {}, outside int8: only QServe's wrapping addition (vadd4) computes it",
+            column, row, q, scale, offset, w);
       }
     }
   }
@@ -131,8 +136,8 @@ std::optional<std::string> outside_imad_range(std::span<const uint8_t> q4, const
 std::optional<std::string> outside_vadd4_range(const GroupMetadata& metadata, int n) {
   for (size_t i = 0; i < metadata.scale.size(); ++i) {
     if (metadata.scale[i] < 0 || metadata.scale[i] > 17) {
-      return fmt::format("group {} of column {} has scale {}: 15·scale must fit a byte, so 0 to 17", i / static_cast<size_t>(n),
-                         i % static_cast<size_t>(n), metadata.scale[i]);
+      return fmt::format("group {} of column {} has scale {}: 15·scale must fit a byte, so 0 to 17",
+                         i / static_cast<size_t>(n), i % static_cast<size_t>(n), metadata.scale[i]);
     }
   }
   return std::nullopt;

@@ -25,8 +25,8 @@ std::vector<uint8_t> unpack_qserve_weights(std::span<const uint8_t> packed, int 
 std::vector<int8_t> pack_qserve_metadata(std::span<const int8_t> values, int n);
 std::vector<int8_t> unpack_qserve_metadata(std::span<const int8_t> packed, int n);
 
-/// The `fragment` layout's metadata: per group and 32 columns eight rows r of eight bytes, the scales of columns r, r+8,
-/// r+16, r+24 and then their offsets + 128: what a lane of row r needs, in one 8-byte load.
+/// The `fragment` layout's metadata: per group and 32 columns eight rows r of eight bytes, the scales of columns r,
+/// r+8, r+16, r+24 and then their offsets + 128: what a lane of row r needs, in one 8-byte load.
 std::vector<uint8_t> pack_fragment_metadata(const GroupMetadata& metadata, int n);
 GroupMetadata unpack_fragment_metadata(std::span<const uint8_t> packed, int n);
 

@@ -4,9 +4,9 @@
 
 namespace qoq::tile {
 
-/// Byte offset of chunk `chunk` of row `row` in a tile whose rows are ROW_BYTES long (32, 64, 128 or a multiple of 128).
-/// ldmatrix reads eight consecutive rows at one chunk; a row of 64 bytes shares its banks with every second row, so
-/// the chunk is exchanged by the row's number among those that collide.
+/// Byte offset of chunk `chunk` of row `row` in a tile whose rows are ROW_BYTES long (32, 64, 128 or a multiple of
+/// 128). ldmatrix reads eight consecutive rows at one chunk; a row of 64 bytes shares its banks with every second row,
+/// so the chunk is exchanged by the row's number among those that collide.
 template <int ROW_BYTES>
 QOQ_DEVICE u32 swizzled(u32 row, u32 chunk) {
   constexpr u32 chunks = ROW_BYTES / 16;

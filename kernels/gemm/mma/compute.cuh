@@ -6,7 +6,8 @@
 
 namespace qoq::gemm {
 
-/// A warp's accumulators: strips of 32 columns × fragments of 16 rows × 4 fragments of 8 columns × 4 (PTX: mma.m16n8k32).
+/// A warp's accumulators: strips of 32 columns × fragments of 16 rows × 4 fragments of 8 columns × 4 (PTX:
+/// mma.m16n8k32).
 template <MmaConfig C>
 struct Accumulators {
   static constexpr int strips = C.warp_n / 32, rows = C.warp_m / 16;
@@ -49,10 +50,14 @@ QOQ_DEVICE void fetch_group(const Place& at, u32 metadata, Group<C>& group, u32&
 /// Four weights of the lane's column j: q4 bytes in, the MMA's bytes out.
 template <MmaConfig C>
 QOQ_DEVICE u32 dequantize(u32 q, const Group<C>& group, int strip, int j) {
-  if constexpr (C.dequant == Dequant::None) return q;
-  else if constexpr (C.dequant == Dequant::Vadd4) return prim::add_bytes(q * group.scale[strip][j], group.zero[strip][j]);
-  else if constexpr (C.dequant == Dequant::U8S8) return prim::imad(q, group.scale[strip][j], group.zero[strip][j]);
-  else return prim::imad(q, group.scale[strip][j], group.zero[strip][j]) ^ 0x80808080u;
+  if constexpr (C.dequant == Dequant::None)
+    return q;
+  else if constexpr (C.dequant == Dequant::Vadd4)
+    return prim::add_bytes(q * group.scale[strip][j], group.zero[strip][j]);
+  else if constexpr (C.dequant == Dequant::U8S8)
+    return prim::imad(q, group.scale[strip][j], group.zero[strip][j]);
+  else
+    return prim::imad(q, group.scale[strip][j], group.zero[strip][j]) ^ 0x80808080u;
 }
 
 /// B fragments of one strip (4 × n8) for one k32 step. Word 2h + e of a lane's 16 bytes holds k-half h of columns
@@ -99,7 +104,8 @@ QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, bool fresh
     }
     u32 x[Accumulators<C>::rows][4];
     QOQ_UNROLL for (int row = 0; row < Accumulators<C>::rows; ++row) {
-      prim::ldmatrix_x4(x[row], a + tile::swizzled<C.block_k>(at.warp_m0 + row * 16 + at.lane % 16, step * 2 + at.lane / 16));
+      prim::ldmatrix_x4(x[row],
+                        a + tile::swizzled<C.block_k>(at.warp_m0 + row * 16 + at.lane % 16, step * 2 + at.lane / 16));
     }
     QOQ_UNROLL for (int strip = 0; strip < Accumulators<C>::strips; ++strip) {
       u32 b[4][2];

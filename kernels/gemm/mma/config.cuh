@@ -11,9 +11,9 @@ struct MmaConfig {
   Layout layout;
   Output output;
   bool bias;
-  bool ablated;  ///< no-dequant ablation: the packed words go to the tensor cores as they are
-  bool ragged_n, ragged_k;  ///< N or K is no multiple of the CTA's tile: what lies outside is masked
-  bool split;    ///< K is split across CTAs (how many ways is an argument)
+  bool ablated;                   ///< no-dequant ablation: the packed words go to the tensor cores as they are
+  bool ragged_n, ragged_k;        ///< N or K is no multiple of the CTA's tile: what lies outside is masked
+  bool split;                     ///< K is split across CTAs (how many ways is an argument)
   int block_m, block_n, block_k;  ///< CTA tile
   int warp_m, warp_n;             ///< warp tile; along K a warp covers block_k / slices
   int stages;                     ///< tiles in flight: shared-memory buffers of the cp.async pipeline

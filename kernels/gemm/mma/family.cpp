@@ -25,12 +25,14 @@ std::string literal(const MmaConfig& c) {
   constexpr std::string_view layouts[] = {"QServe", "Fragment", "RowMajor"};
   constexpr std::string_view outputs[] = {"F16", "BF16", "I32"};
   return fmt::format(
-      "{{.scheme = Scheme::{}, .dequant = Dequant::{}, .layout = Layout::{}, .output = Output::{}, .bias = {}, .ablated = {}, "
-      ".ragged_n = {}, .ragged_k = {}, .split = {}, .block_m = {}, .block_n = {}, .block_k = {}, .warp_m = {}, .warp_n = {}, "
+      "{{.scheme = Scheme::{}, .dequant = Dequant::{}, .layout = Layout::{}, .output = Output::{}, .bias = {}, "
+      ".ablated = {}, "
+      ".ragged_n = {}, .ragged_k = {}, .split = {}, .block_m = {}, .block_n = {}, .block_k = {}, .warp_m = {}, .warp_n "
+      "= {}, "
       ".stages = {}, .slices = {}}}",
       schemes[static_cast<int>(c.scheme)], dequants[static_cast<int>(c.dequant)], layouts[static_cast<int>(c.layout)],
-      outputs[static_cast<int>(c.output)], c.bias, c.ablated, c.ragged_n, c.ragged_k, c.split, c.block_m, c.block_n, c.block_k,
-      c.warp_m, c.warp_n, c.stages, c.slices);
+      outputs[static_cast<int>(c.output)], c.bias, c.ablated, c.ragged_n, c.ragged_k, c.split, c.block_m, c.block_n,
+      c.block_k, c.warp_m, c.warp_n, c.stages, c.slices);
 }
 
 /// Configs differ where kernels do, so an entry named by the config's digest is one kernel.
@@ -57,12 +59,14 @@ class MmaFamily final : public Family {
     return std::string(sentence(why));
   }
 
-  std::optional<std::string> unsupported(const Point& point, const Problem& problem, const Device& device) const override {
+  std::optional<std::string> unsupported(const Point& point, const Problem& problem,
+                                         const Device& device) const override {
     if (auto why = illegal(point, problem)) return why;
     const GemmProblem p = GemmProblem::parse(problem);
     const MmaVariant v = MmaVariant::from(point, p);
     const MmaConfig& c = v.config;
-    if (device.compute_capability < 80) return fmt::format("mma.sync m16n8k32 needs sm_80, {} is {}", device.name, device.architecture());
+    if (device.compute_capability < 80)
+      return fmt::format("mma.sync m16n8k32 needs sm_80, {} is {}", device.name, device.architecture());
     if (c.shared_bytes() > device.shared_per_block_bytes) {  // a limit that leaves out what the system reserves
       return fmt::format("needs {} bytes of shared memory, {} gives a CTA {}", c.shared_bytes(), device.architecture(),
                          device.shared_per_block_bytes);
@@ -73,7 +77,8 @@ class MmaFamily final : public Family {
     const int trips = (v.k_tiles(p) + c.tiles_per_trip() - 1) / c.tiles_per_trip();
     if (v.splits > trips) return fmt::format("split_k={} exceeds the {} k-tiles there are", v.splits, trips);
     if (const double bytes = partial_bytes(v, p); v.splits > 1 && bytes > most_partial_bytes) {
-      return fmt::format("split_k={} needs {:.0f} MB for partial sums, more than {:.0f}", v.splits, bytes * 1e-6, most_partial_bytes * 1e-6);
+      return fmt::format("split_k={} needs {:.0f} MB for partial sums, more than {:.0f}", v.splits, bytes * 1e-6,
+                         most_partial_bytes * 1e-6);
     }
     if (v.raster > 1 && v.tiles_m(p) == 1) return "with one row of tiles the raster has no effect";
     if (v.raster > v.tiles_n(p)) return "the raster is wider than the problem";
@@ -120,7 +125,8 @@ class MmaFamily final : public Family {
     Plan result{{launch}, {}};
     if (v.splits > 1) {
       const size_t tile_bytes = static_cast<size_t>(v.config.block_m) * static_cast<size_t>(v.config.block_n) * 4;
-      result.workspaces.push_back({"partials", tiles * static_cast<size_t>(v.splits) * tile_bytes, 256, Workspace::Init::None});
+      result.workspaces.push_back(
+          {"partials", tiles * static_cast<size_t>(v.splits) * tile_bytes, 256, Workspace::Init::None});
       result.workspaces.push_back({"arrivals", tiles * sizeof(int), 256, Workspace::Init::ZeroOnce});
     }
     return result;
@@ -170,7 +176,9 @@ class MmaFamily final : public Family {
     const GemmProblem p = GemmProblem::parse(problem);
     return mma_traffic(MmaVariant::from(point, p), p, device);
   }
-  std::optional<Point> published(const Problem& problem) const override { return qserve_point(GemmProblem::parse(problem)); }
+  std::optional<Point> published(const Problem& problem) const override {
+    return qserve_point(GemmProblem::parse(problem));
+  }
   const Family* reference() const override { return plain_.get(); }
 
  private:

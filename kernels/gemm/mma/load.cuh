@@ -13,19 +13,19 @@ template <MmaConfig C>
 struct Loader {
   static constexpr int rounds(int bytes) { return (bytes / 16 + C.threads() - 1) / C.threads(); }
   static constexpr int a_rounds = rounds(C.a_bytes()), w_rounds = rounds(C.w_bytes());
-  static constexpr int row_chunks = C.block_k / 16;                                  // of an int8 row
-  static constexpr int strip_chunks = C.packed4() ? C.block_k : 32 * row_chunks;     // of 32 columns of weights
+  static constexpr int row_chunks = C.block_k / 16;                               // of an int8 row
+  static constexpr int strip_chunks = C.packed4() ? C.block_k : 32 * row_chunks;  // of 32 columns of weights
   static constexpr int metadata_chunks = C.group_bytes() / 16;
   static_assert(metadata_chunks <= C.threads());
 
-  const signed char* a;    ///< of the first round; the others lie a fixed offset further
+  const signed char* a;  ///< of the first round; the others lie a fixed offset further
   const unsigned char* w;
   i32 a_offset[a_rounds], w_offset[w_rounds];
   const unsigned char* metadata;
   u32 a_to[a_rounds], w_to[w_rounds];
   i64 group_stride;
-  int thread, k, k0;        ///< k0: where the next tile begins
-  int columns;              ///< of weights from n0 on
+  int thread, k, k0;  ///< k0: where the next tile begins
+  int columns;        ///< of weights from n0 on
   bool metadata_inside;
 
   QOQ_DEVICE Loader(const MmaArgs& args, const Place& at)

@@ -38,8 +38,8 @@ void add_epilogue(const GemmCase& c, std::vector<Buffer>& buffers) {
 
 }  // namespace
 
-PackedGroupWeights pack_group_weights(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k, Dequant wanted,
-                                      Layout layout) {
+PackedGroupWeights pack_group_weights(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k,
+                                      Dequant wanted, Layout layout) {
   PackedGroupWeights packed{wanted, layout, pack_qserve_weights(q4, n, k), {}, {}, ""};
   if (wanted != Dequant::Vadd4) {
     if (const auto why = outside_imad_range(q4, metadata, n, k)) {

@@ -6,13 +6,13 @@
 namespace qoq::gemm {
 
 struct Place {
-  int tile;                   ///< output tile's number, for split-K's meeting point
-  int m0, n0;                 ///< first row and column of the CTA's tile
-  int first_tile, tiles;      ///< the split's k-tiles
+  int tile;               ///< output tile's number, for split-K's meeting point
+  int m0, n0;             ///< first row and column of the CTA's tile
+  int first_tile, tiles;  ///< the split's k-tiles
   int split;
   int thread, lane;
-  int slice, warp_in_slice;   ///< K-slice of the CTA, and the warp among those that share it
-  int warp_m0, warp_n0;       ///< the warp's tile inside the CTA's
+  int slice, warp_in_slice;  ///< K-slice of the CTA, and the warp among those that share it
+  int warp_m0, warp_n0;      ///< the warp's tile inside the CTA's
 };
 
 template <MmaConfig C>

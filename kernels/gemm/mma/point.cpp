@@ -13,14 +13,14 @@ namespace {
 
 /// How each numeric parameter is written in an id, in order.
 constexpr std::array<std::pair<std::string_view, const char*>, 9> id_parts{{{"bm", "block_m"},
-                                                                             {"bn", "block_n"},
-                                                                             {"bk", "block_k"},
-                                                                             {"wm", "warp_m"},
-                                                                             {"wn", "warp_n"},
-                                                                             {"st", "stages"},
-                                                                             {"ks", "slices"},
-                                                                             {"sk", "split_k"},
-                                                                             {"ra", "raster"}}};
+                                                                            {"bn", "block_n"},
+                                                                            {"bk", "block_k"},
+                                                                            {"wm", "warp_m"},
+                                                                            {"wn", "warp_n"},
+                                                                            {"st", "stages"},
+                                                                            {"ks", "slices"},
+                                                                            {"sk", "split_k"},
+                                                                            {"ra", "raster"}}};
 
 const Parameter& parameter(std::string_view name) {
   for (const Parameter& p : mma_parameters()) {
@@ -99,7 +99,8 @@ MmaVariant MmaVariant::from(const Point& point, const GemmProblem& p) {
 std::string variant_id(const Point& point, const GemmProblem& p) {
   std::string id = fmt::format("mma.{}", name(p.scheme));
   for (const auto& [letters, field] : id_parts) id += fmt::format(".{}{}", letters, value(point, field));
-  for (const char* field : {"dequant", "layout"}) id += "." + parameter(field).labels.at(static_cast<size_t>(value(point, field)));
+  for (const char* field : {"dequant", "layout"})
+    id += "." + parameter(field).labels.at(static_cast<size_t>(value(point, field)));
   if (p.output != Output::F16) id += fmt::format(".{}", name(p.output));
   if (p.bias) id += ".bias";
   if (const auto ablated = point.find("ablated"); ablated != point.end() && ablated->second != 0) id += ".ablated";
@@ -131,26 +132,40 @@ std::optional<std::pair<Point, GemmProblem>> parse_variant_id(std::string_view i
   if (!parse_label(parts[fixed - 2], parameter("dequant"), point)) return std::nullopt;
   if (!parse_label(parts[fixed - 1], parameter("layout"), point)) return std::nullopt;
   for (size_t i = fixed; i < parts.size(); ++i) {
-    if (parts[i] == "bf16") p.output = Output::BF16;
-    else if (parts[i] == "i32") p.output = Output::I32;
-    else if (parts[i] == "bias") p.bias = true;
-    else if (parts[i] == "ablated") point["ablated"] = 1;
-    else return std::nullopt;
+    if (parts[i] == "bf16")
+      p.output = Output::BF16;
+    else if (parts[i] == "i32")
+      p.output = Output::I32;
+    else if (parts[i] == "bias")
+      p.bias = true;
+    else if (parts[i] == "ablated")
+      point["ablated"] = 1;
+    else
+      return std::nullopt;
   }
   return std::pair{point, p};
 }
 
 std::string_view sentence(Illegal why) {
   switch (why) {
-    case Illegal::No: return "";
-    case Illegal::WarpTile: return "the warp tile is not a whole number of 16×32 fragments, or the k-tile and the group do not divide";
-    case Illegal::BlockTile: return "the CTA tile is not a whole number of warp tiles";
-    case Illegal::Slices: return "the K-slices do not divide the k-tile's steps of 32";
-    case Illegal::Threads: return "the CTA does not have 32 to 512 threads";
-    case Illegal::Accumulators: return "a thread would hold more than 128 accumulators";
-    case Illegal::Stages: return "a pipeline needs two stages";
-    case Illegal::Dequant: return "the scheme has no such dequantisation";
-    case Illegal::Layout: return "this dequantisation cannot read this weight layout";
+    case Illegal::No:
+      return "";
+    case Illegal::WarpTile:
+      return "the warp tile is not a whole number of 16×32 fragments, or the k-tile and the group do not divide";
+    case Illegal::BlockTile:
+      return "the CTA tile is not a whole number of warp tiles";
+    case Illegal::Slices:
+      return "the K-slices do not divide the k-tile's steps of 32";
+    case Illegal::Threads:
+      return "the CTA does not have 32 to 512 threads";
+    case Illegal::Accumulators:
+      return "a thread would hold more than 128 accumulators";
+    case Illegal::Stages:
+      return "a pipeline needs two stages";
+    case Illegal::Dequant:
+      return "the scheme has no such dequantisation";
+    case Illegal::Layout:
+      return "this dequantisation cannot read this weight layout";
   }
   return "";
 }

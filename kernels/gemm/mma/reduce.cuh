@@ -9,8 +9,8 @@ namespace qoq::gemm {
 template <MmaConfig C, class Body>
 QOQ_DEVICE void for_each_quad(Accumulators<C>& sum, Body body) {
   using A = Accumulators<C>;
-  QOQ_UNROLL for (int s = 0; s < A::strips; ++s) QOQ_UNROLL for (int r = 0; r < A::rows; ++r) QOQ_UNROLL for (int j = 0; j < 4; ++j)
-      body(sum.at[s][r][j], (s * A::rows + r) * 4 + j);
+  QOQ_UNROLL for (int s = 0; s < A::strips; ++s) QOQ_UNROLL for (int r = 0; r < A::rows; ++r)
+      QOQ_UNROLL for (int j = 0; j < 4; ++j) body(sum.at[s][r][j], (s * A::rows + r) * 4 + j);
 }
 
 QOQ_DEVICE u32x4 as_words(const i32 (&v)[4]) {

@@ -31,7 +31,8 @@ QOQ_DEVICE Columns load_columns(const MmaArgs& args, int n) {
     columns.scale = load_halves(args.weight_scales, n);
     if constexpr (C.scheme == Scheme::W4A8Channel) columns.szero = load_halves(args.weight_szeros, n);
     if constexpr (C.bias && C.output == Output::F16) columns.bias = load_halves(static_cast<const half*>(args.bias), n);
-    if constexpr (C.bias && C.output == Output::BF16) columns.bias = load_bfloats(static_cast<const bfloat*>(args.bias), n);
+    if constexpr (C.bias && C.output == Output::BF16)
+      columns.bias = load_bfloats(static_cast<const bfloat*>(args.bias), n);
   }
   return columns;
 }
@@ -46,7 +47,8 @@ template <MmaConfig C>
 QOQ_DEVICE Row load_row(const MmaArgs& args, int m) {
   Row row{};
   if constexpr (C.output != Output::I32) row.scale = prim::to_float(prim::load_readonly(args.token_scales + m));
-  if constexpr (C.scheme == Scheme::W4A8Channel && C.output != Output::I32) row.sum = prim::load_readonly(args.token_sums + m);
+  if constexpr (C.scheme == Scheme::W4A8Channel && C.output != Output::I32)
+    row.sum = prim::load_readonly(args.token_sums + m);
   if constexpr (C.dequant == Dequant::U8S8) row.excess = 128 * prim::load_readonly(args.quantised_sums + m);
   return row;
 }
@@ -67,7 +69,8 @@ QOQ_DEVICE void store_pair(const MmaArgs& args, i64 at, const Row& row, const Co
     high -= row.excess;
   }
   if constexpr (C.output == Output::I32) {
-    prim::store_global(reinterpret_cast<u32x2*>(static_cast<i32*>(args.out) + at), u32x2{static_cast<u32>(low), static_cast<u32>(high)});
+    prim::store_global(reinterpret_cast<u32x2*>(static_cast<i32*>(args.out) + at),
+                       u32x2{static_cast<u32>(low), static_cast<u32>(high)});
   } else {
     const float y0 = finish<C>(low, row, columns.scale.low, columns.szero.low, columns.bias.low);
     const float y1 = finish<C>(high, row, columns.scale.high, columns.szero.high, columns.bias.high);
@@ -84,7 +87,8 @@ QOQ_DEVICE void store_outputs(const MmaArgs& args, const Place& at, const Accumu
   Columns columns[A::strips][4];
   QOQ_UNROLL for (int strip = 0; strip < A::strips; ++strip) QOQ_UNROLL for (int j = 0; j < 4; ++j) {
     const int n = n0 + strip * 32 + j * 8;
-    columns[strip][j] = load_columns<C>(args, !C.ragged_n || n < args.n ? n : 0);  // any will do where nothing is stored
+    columns[strip][j] =
+        load_columns<C>(args, !C.ragged_n || n < args.n ? n : 0);  // any will do where nothing is stored
   }
   QOQ_UNROLL for (int fragment = 0; fragment < A::rows; ++fragment) QOQ_UNROLL for (int half = 0; half < 2; ++half) {
     const int m = m0 + fragment * 16 + half * 8;

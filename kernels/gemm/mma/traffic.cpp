@@ -10,9 +10,12 @@ namespace {
 /// Bytes of `columns` columns of weights, with their group metadata, over `rows` of K.
 double weight_bytes(const GemmProblem& p, double columns, double rows) {
   switch (p.scheme) {
-    case Scheme::W4A8Group: return columns * (rows / 2 + 2 * rows / group_size);
-    case Scheme::W4A8Channel: return columns * rows / 2;
-    case Scheme::W8A8: return columns * rows;
+    case Scheme::W4A8Group:
+      return columns * (rows / 2 + 2 * rows / group_size);
+    case Scheme::W4A8Channel:
+      return columns * rows / 2;
+    case Scheme::W8A8:
+      return columns * rows;
   }
   return 0;
 }
@@ -68,7 +71,9 @@ std::optional<Point> qserve_point(const GemmProblem& p) {
   };
   Row row{};
   if (p.scheme == Scheme::W4A8Channel) {
-    row = p.m > 256 ? Row{128, 128, 64, 64, 32, 3, 1} : p.m >= 128 ? Row{64, 64, 64, 32, 32, 4, 1} : Row{32, 64, 128, 32, 32, 3, 2};
+    row = p.m > 256    ? Row{128, 128, 64, 64, 32, 3, 1}
+          : p.m >= 128 ? Row{64, 64, 64, 32, 32, 4, 1}
+                       : Row{32, 64, 128, 32, 32, 3, 2};
   } else if (p.scheme == Scheme::W4A8Group) {
     row = p.m > 128    ? Row{128, 64, 64, 64, 32, 4, 1}
           : p.m < 128  ? Row{32, 64, 128, 32, 32, 3, 2}

@@ -27,7 +27,9 @@ class PlainFamily final : public Family {
     return std::nullopt;
   }
   std::string variant(const Point&, const Problem& problem) const override { return "plain." + problem.scheme; }
-  std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override { return std::nullopt; }
+  std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override {
+    return std::nullopt;
+  }
   std::string layout(const Point&, const Problem&) const override { return "int8"; }
   std::string layout_group(const Problem& problem) const override {
     const GemmProblem p = GemmProblem::parse(problem);
@@ -86,7 +88,8 @@ class PlainFamily final : public Family {
     const GemmCase& operands = dynamic_cast<const GemmCase&>(c);
     for (const Buffer& buffer : buffers) {
       if (buffer.role != Buffer::Role::Output) continue;
-      return compare(operands, buffer.bytes, finish(operands, accumulate(operands, multiplied_weights(operands, point))));
+      return compare(operands, buffer.bytes,
+                     finish(operands, accumulate(operands, multiplied_weights(operands, point))));
     }
     return {false, 0, "no output buffer"};
   }

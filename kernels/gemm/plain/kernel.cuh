@@ -43,7 +43,8 @@ QOQ_DEVICE void plain_gemm(const PlainArgs& args) {
     prim::store_global(static_cast<i32*>(args.out) + at, sum);
     return;
   }
-  const float scale = prim::to_float(prim::load_readonly(args.weight_scales + n)) * prim::to_float(prim::load_readonly(args.token_scales + m));
+  const float scale = prim::to_float(prim::load_readonly(args.weight_scales + n)) *
+                      prim::to_float(prim::load_readonly(args.token_scales + m));
   float y = prim::int_to_float(sum) * scale;
   if (args.scheme == Scheme::W4A8Channel) {
     y = y - prim::to_float(prim::load_readonly(args.weight_szeros + n)) * prim::load_readonly(args.token_sums + m);

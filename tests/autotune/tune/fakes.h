@@ -60,9 +60,9 @@ class ToyFamily : public Family {
 using Diary = std::vector<std::string>;
 
 struct Script {
-  std::set<std::string> refused, spilling;              ///< by variant
-  std::map<std::string, verify::Verdict> verdicts;      ///< others are ok
-  std::map<std::string, double> times_us;               ///< others take 10
+  std::set<std::string> refused, spilling;          ///< by variant
+  std::map<std::string, verify::Verdict> verdicts;  ///< others are ok
+  std::map<std::string, double> times_us;           ///< others take 10
   size_t proof_batch = 64;
   std::set<std::string> untimed;                        ///< the clock has a reason
   std::function<void(const std::string& event)> after;  ///< sees every event as it is written

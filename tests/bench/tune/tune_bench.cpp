@@ -24,8 +24,10 @@ std::vector<Source> demo_sources(const job::Job& job, size_t count) {
     if (item.problem.scheme != "w4a8-g128") continue;
     const Family& family = *families_for(item.problem).front();
     std::vector<Point> points{*family.published(item.problem)};
-    const auto strategy = search::make_strategy({"random", static_cast<int64_t>(count), 1}, tune::space_of(job, family, item.problem));
-    for (auto batch = strategy->ask(); !batch.empty(); batch = strategy->ask()) points.insert(points.end(), batch.begin(), batch.end());
+    const auto strategy =
+        search::make_strategy({"random", static_cast<int64_t>(count), 1}, tune::space_of(job, family, item.problem));
+    for (auto batch = strategy->ask(); !batch.empty(); batch = strategy->ask())
+      points.insert(points.end(), batch.begin(), batch.end());
     for (const Point& point : points) {
       Source source = family.source(point, item.problem);
       if (sources.size() < count) sources.try_emplace(source.text, source);
@@ -65,8 +67,8 @@ class NoProof final : public tune::Proof {
   }
 };
 
-/// Target: ≥ 500 candidates/s. The first run's proofs are left out, so that the bench is short; the second run, which is
-/// timed, would not repeat them. With `database` false the rows are gone too and cubins come from the cache.
+/// Target: ≥ 500 candidates/s. The first run's proofs are left out, so that the bench is short; the second run, which
+/// is timed, would not repeat them. With `database` false the rows are gone too and cubins come from the cache.
 void rerun_demo(benchmark::State& state, bool database) {
   const compile::Nvrtc nvrtc = compile::Nvrtc::open();
   if (!nvrtc) return state.SkipWithError(nvrtc.reason.c_str());
@@ -78,7 +80,8 @@ void rerun_demo(benchmark::State& state, bool database) {
     std::vector<tune::Workshop> shops;
     tune::Workshop shop;
     shop.target = tune::resolve_targets({"sim:a100-80"}).front();
-    shop.compiler = std::make_unique<compile::NvrtcCompiler>(nvrtc, shop.target.device.architecture(), folder.path / "cache", 2);
+    shop.compiler =
+        std::make_unique<compile::NvrtcCompiler>(nvrtc, shop.target.device.architecture(), folder.path / "cache", 2);
     shop.proof = std::make_shared<NoProof>();
     shop.clock = tune::make_predicting_clock(shop.target);
     shops.push_back(std::move(shop));

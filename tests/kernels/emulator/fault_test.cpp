@@ -82,6 +82,14 @@ TEST_F(Faults, GlobalOutOfBounds) {
             FaultKind::OutOfBounds);
 }
 
+TEST_F(Faults, BelowEveryBufferIsSaidSo) {
+  const Result below = run([](const Args& a) { load_global(a.data - 1024); });
+  EXPECT_EQ(below.kind, FaultKind::OutOfBounds);
+  EXPECT_EQ(below.buffer, "");
+  EXPECT_EQ(below.fault,
+            "load_global of 4 bytes at memory by thread 0 of CTA (0,0,0) is outside every registered buffer");
+}
+
 TEST_F(Faults, NothingRegistered) {
   Memory none;
   const Result result = run_kernel([](const Args& a) { load_global(a.data); }, Args{data.data()}, {}, none);

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -62,6 +63,18 @@ void expect_caught(Kernel, const Shape& shape, std::pair<std::string, std::strin
     const std::pair found{bad.other_operation, bad.operation};
     const std::pair reversed{operations.second, operations.first};
     EXPECT_TRUE(found == operations || found == reversed) << *bad.fault;
+  }
+}
+
+/// The same for faults of other kinds; what is broken may show as any of `kinds`.
+template <class Kernel>
+void expect_fault(Kernel, const Shape& shape, const std::set<FaultKind>& kinds,
+                  const std::vector<Options>& under = all_options()) {
+  for (const Options& options : under) {
+    const Result good = run_race<Kernel>(true, shape, options);
+    EXPECT_NO_FAULT(good);
+    const Result bad = run_race<Kernel>(false, shape, options);
+    EXPECT_TRUE(kinds.contains(bad.kind)) << bad.fault.value_or("no fault");
   }
 }
 

@@ -39,8 +39,9 @@ Device test_device() {
 }
 
 Point mma_point(int block_m, int block_n, int block_k, int warp_m, int warp_n, int stages) {
-  return {{"block_m", block_m}, {"block_n", block_n}, {"block_k", block_k}, {"warp_m", warp_m}, {"warp_n", warp_n}, {"stages", stages},
-          {"slices", 1},        {"split_k", 1},       {"raster", 1},        {"dequant", 0},     {"layout", 0}};
+  return {{"block_m", block_m}, {"block_n", block_n}, {"block_k", block_k}, {"warp_m", warp_m},
+          {"warp_n", warp_n},   {"stages", stages},   {"slices", 1},        {"split_k", 1},
+          {"raster", 1},        {"dequant", 0},       {"layout", 0}};
 }
 
 uint64_t fresh_seed() {
@@ -90,7 +91,8 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
     const bool zero = workspace.init != Workspace::Init::None;
     std::memset(storage.data, zero ? 0 : 0xa5, workspace.bytes);
     addresses[workspace.name] = storage.data;
-    memory.add(workspace.name, storage.data, workspace.bytes, zero ? emulator::Access::ReadWrite : emulator::Access::Scratch);
+    memory.add(workspace.name, storage.data, workspace.bytes,
+               zero ? emulator::Access::ReadWrite : emulator::Access::Scratch);
   }
 
   const Launch& launch = plan.launches.front();
@@ -104,7 +106,8 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
     for (const Buffer& buffer : buffers) {
       if (buffer.role == Buffer::Role::Output) std::memset(addresses[buffer.name], 0xcd, buffer.bytes.size());
     }
-    run.result = emulator::launch(entry, arguments.front().data(), launch.grid, launch.block.x, launch.shared_bytes, memory, options);
+    run.result = emulator::launch(entry, arguments.front().data(), launch.grid, launch.block.x, launch.shared_bytes,
+                                  memory, options);
     if (run.result.fault) return run;
   }
   for (Buffer& buffer : buffers) std::memcpy(buffer.bytes.data(), addresses[buffer.name], buffer.bytes.size());

@@ -14,9 +14,22 @@ namespace qoq::test {
 namespace {
 
 template <gemm::Dequant D>
-constexpr gemm::MmaConfig config{.scheme = gemm::Scheme::W4A8Group, .dequant = D, .layout = gemm::Layout::QServe, .output = gemm::Output::F16,
-                                 .bias = false, .ablated = false, .ragged_n = false, .ragged_k = false, .split = false, .block_m = 16,
-                                 .block_n = 32, .block_k = 64, .warp_m = 16, .warp_n = 32, .stages = 2, .slices = 1};
+constexpr gemm::MmaConfig config{.scheme = gemm::Scheme::W4A8Group,
+                                 .dequant = D,
+                                 .layout = gemm::Layout::QServe,
+                                 .output = gemm::Output::F16,
+                                 .bias = false,
+                                 .ablated = false,
+                                 .ragged_n = false,
+                                 .ragged_k = false,
+                                 .split = false,
+                                 .block_m = 16,
+                                 .block_n = 32,
+                                 .block_k = 64,
+                                 .warp_m = 16,
+                                 .warp_n = 32,
+                                 .stages = 2,
+                                 .slices = 1};
 
 /// Four weights with codes q, q', q, q' through the kernel's own function; offset = int8(−z·s).
 template <gemm::Dequant D>
@@ -36,11 +49,14 @@ TEST(Dequant, IsExactOnEveryTriple) {
         const u32 other = 15 - q;  // a neighbour that would show a carry
         const auto byte = [&](u32 code) { return static_cast<u8>(static_cast<int>(code * scale) + offset); };
         const u32 expected = byte(q) * 0x00010001u | byte(other) * 0x01000100u;
-        ASSERT_EQ(dequantized<gemm::Dequant::Vadd4>(q, other, scale, offset), expected) << scale << " " << offset << " " << q;
+        ASSERT_EQ(dequantized<gemm::Dequant::Vadd4>(q, other, scale, offset), expected)
+            << scale << " " << offset << " " << q;
         ++vadd4;
-        const int most = static_cast<int>(std::max(q, other) * scale) + offset, least = static_cast<int>(std::min(q, other) * scale) + offset;
+        const int most = static_cast<int>(std::max(q, other) * scale) + offset,
+                  least = static_cast<int>(std::min(q, other) * scale) + offset;
         if (most > 127 || least < -128) continue;
-        ASSERT_EQ(dequantized<gemm::Dequant::Imad>(q, other, scale, offset), expected) << scale << " " << offset << " " << q;
+        ASSERT_EQ(dequantized<gemm::Dequant::Imad>(q, other, scale, offset), expected)
+            << scale << " " << offset << " " << q;
         ASSERT_EQ(dequantized<gemm::Dequant::U8S8>(q, other, scale, offset), expected ^ 0x80808080u);
         ++imad;
       }
@@ -91,23 +107,26 @@ TEST_P(DequantCost, StaysWithinItsBudget) {
         mixes[i] = code[0].main()->mix;
       }
       // The same work but for dequantisation: that is what makes the difference mean something.
-      for (const char* name : {"IMMA", "LDGSTS", "LDS", "LDSM"}) EXPECT_EQ(mixes[0].named(name), mixes[1].named(name)) << name;
+      for (const char* name : {"IMMA", "LDGSTS", "LDS", "LDSM"})
+        EXPECT_EQ(mixes[0].named(name), mixes[1].named(name)) << name;
       ASSERT_GT(mixes[0].named("IMMA"), 0);
-      // A warp's MMAs: 4 row fragments share each weight fragment of 8 columns × 32, 8 weights a lane and register pair.
+      // A warp's MMAs: 4 row fragments share each weight fragment of 8 columns × 32, 8 weights a lane and register
+      // pair.
       const double weights_per_lane = mixes[0].named("IMMA") / 4.0 * 8.0;
       const auto pipes = [](const roofline::Mix& mix) {
         return mix[roofline::Pipe::Alu] + mix[roofline::Pipe::Fma] + mix[roofline::Pipe::FmaHeavy];
       };
       const double per_32 = (pipes(mixes[0]) - pipes(mixes[1])) * 32.0 / weights_per_lane;
-      fmt::print("{} {} layout {} bk{}: {:.2f} instructions per 32 weights (at most {})\n", GetParam(), cost.name, static_cast<int>(cost.layout),
-                 block_k, per_32, cost.limit);
+      fmt::print("{} {} layout {} bk{}: {:.2f} instructions per 32 weights (at most {})\n", GetParam(), cost.name,
+                 static_cast<int>(cost.layout), block_k, per_32, cost.limit);
       EXPECT_GT(per_32, 0);
       EXPECT_LE(per_32, cost.limit);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, DequantCost, testing::Values("sm_80", "sm_90a"), [](const auto& arch) { return arch.param; });
+INSTANTIATE_TEST_SUITE_P(Architectures, DequantCost, testing::Values("sm_80", "sm_90a"),
+                         [](const auto& arch) { return arch.param; });
 
 }  // namespace
 }  // namespace qoq::test

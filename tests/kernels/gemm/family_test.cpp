@@ -23,7 +23,8 @@ std::string fault_of(const std::string& problem) {
 TEST(GemmProblem, TextIsCanonical) {
   EXPECT_EQ(parse_problem("gemm w4a8-g128 k=4096  n=28672 m=17").text(), "gemm w4a8-g128 m=17 n=28672 k=4096");
   EXPECT_EQ(parse_problem("gemm w8a8 m=1 n=8 k=16 out=fp16 bias=0").text(), "gemm w8a8 m=1 n=8 k=16");
-  EXPECT_EQ(parse_problem("gemm w4a8-channel m=1 n=32 k=32 bias=1 out=bf16").text(), "gemm w4a8-channel m=1 n=32 k=32 out=bf16 bias=1");
+  EXPECT_EQ(parse_problem("gemm w4a8-channel m=1 n=32 k=32 bias=1 out=bf16").text(),
+            "gemm w4a8-channel m=1 n=32 k=32 out=bf16 bias=1");
 }
 
 TEST(GemmProblem, RefusesWithASentence) {
@@ -48,7 +49,8 @@ TEST(GemmProblem, RefusesWithASentence) {
       {"conv w8a8 m=1", "no kernel family solves conv"},
       {"gemm w8a8 m", "not of the form name=value"},
   };
-  for (const auto& [problem, sentence] : cases) EXPECT_NE(fault_of(problem).find(sentence), std::string::npos) << problem << ": " << fault_of(problem);
+  for (const auto& [problem, sentence] : cases)
+    EXPECT_NE(fault_of(problem).find(sentence), std::string::npos) << problem << ": " << fault_of(problem);
 }
 
 TEST(MmaFamily, VariantIdsGoBothWays) {
@@ -61,9 +63,10 @@ TEST(MmaFamily, VariantIdsGoBothWays) {
   const NamedVariant back = find_variant(id, problem);
   EXPECT_EQ(back.point, point);
   EXPECT_EQ(back.problem, problem);
-  for (const char* wrong : {"", "mma", "mma.w4a8-g128.bm128", "mma.w4a8-g128.bmx.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve",
-                            "mma.w4a8-g128.bm128.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve.turbo",
-                            "mma.w9.bm128.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve"}) {
+  for (const char* wrong :
+       {"", "mma", "mma.w4a8-g128.bm128", "mma.w4a8-g128.bmx.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve",
+        "mma.w4a8-g128.bm128.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve.turbo",
+        "mma.w9.bm128.bn64.bk64.wm64.wn32.st4.ks1.sk1.ra1.imad.qserve"}) {
     EXPECT_EQ(mma().parse_variant(wrong, problem), std::nullopt) << wrong;
   }
 }
@@ -108,7 +111,8 @@ TEST(MmaFamily, SaysWhyAPointIsUnsupported) {
   Point split = mma_point(64, 64, 64, 32, 32, 3);
   split["dequant"] = 2;
   split["split_k"] = 16;
-  EXPECT_NE(mma().unsupported(split, large, test_device()).value_or("").find("split_k=16 needs 7516 MB"), std::string::npos);
+  EXPECT_NE(mma().unsupported(split, large, test_device()).value_or("").find("split_k=16 needs 7516 MB"),
+            std::string::npos);
   Device small = test_device();
   small.shared_per_block_bytes = 8 * 1024;
   EXPECT_NE(why("stages", 3, small).find("shared memory"), std::string::npos);
@@ -123,17 +127,20 @@ TEST(MmaFamily, SaysWhyAPointIsUnsupported) {
 
 TEST(MmaFamily, QServesTileTableLiesInTheSpace) {
   for (const char* scheme : {"w4a8-g128", "w4a8-channel", "w8a8"}) {
-    for (const char* sizes : {"m=1 n=4096 k=4096", "m=127 n=4096 k=4096", "m=128 n=4096 k=4096", "m=128 n=4096 k=14336", "m=129 n=4096 k=4096",
-                              "m=256 n=4096 k=4096", "m=257 n=4096 k=4096"}) {
+    for (const char* sizes : {"m=1 n=4096 k=4096", "m=127 n=4096 k=4096", "m=128 n=4096 k=4096", "m=128 n=4096 k=14336",
+                              "m=129 n=4096 k=4096", "m=256 n=4096 k=4096", "m=257 n=4096 k=4096"}) {
       const Problem problem = parse_problem(std::string("gemm ") + scheme + " " + sizes);
       const auto point = mma().published(problem);
       ASSERT_TRUE(point);
       EXPECT_EQ(mma().unsupported(*point, problem, test_device()), std::nullopt) << problem.text();
       for (const Parameter& parameter : mma().parameters()) {
-        EXPECT_NE(std::find(parameter.values.begin(), parameter.values.end(), point->at(parameter.name)), parameter.values.end()) << parameter.name;
+        EXPECT_NE(std::find(parameter.values.begin(), parameter.values.end(), point->at(parameter.name)),
+                  parameter.values.end())
+            << parameter.name;
       }
       const Problem reduced = mma().reduced(*point, problem);
-      EXPECT_EQ(mma().source(*point, reduced).text, mma().source(*point, problem).text) << "the reduced problem proves another kernel";
+      EXPECT_EQ(mma().source(*point, reduced).text, mma().source(*point, problem).text)
+          << "the reduced problem proves another kernel";
     }
   }
 }

@@ -22,7 +22,8 @@ TEST_P(MmaOnGpu, EqualsThePlainKernelByteForByte) {
   const Form form = GetParam();
   const Device& device = attached.gpus.front().device;
   const Family& family = family_named("gemm/mma");
-  compile::NvrtcCompiler compiler(nvrtc, device.architecture(), std::filesystem::path(testing::TempDir()) / "qoqtune-gpu-proof", 4);
+  compile::NvrtcCompiler compiler(nvrtc, device.architecture(),
+                                  std::filesystem::path(testing::TempDir()) / "qoqtune-gpu-proof", 4);
   const auto build = [&](const Source& source) {
     const compile::Build result = compiler.build(std::span(&source, 1), {}, {}).front();
     if (!result.ok) throw std::runtime_error(result.log);
@@ -33,8 +34,11 @@ TEST_P(MmaOnGpu, EqualsThePlainKernelByteForByte) {
   struct Shape {
     int block_m, block_n, block_k, warp_m, warp_n, stages, slices, splits;
   };
-  const Shape shapes[] = {{16, 64, 128, 16, 32, 4, 1, 4}, {32, 64, 128, 32, 32, 3, 2, 1}, {64, 128, 64, 64, 32, 4, 1, 1},
-                          {128, 128, 128, 64, 64, 3, 1, 2}, {16, 128, 256, 16, 32, 2, 1, 1}};
+  const Shape shapes[] = {{16, 64, 128, 16, 32, 4, 1, 4},
+                          {32, 64, 128, 32, 32, 3, 2, 1},
+                          {64, 128, 64, 64, 32, 4, 1, 1},
+                          {128, 128, 128, 64, 64, 3, 1, 2},
+                          {16, 128, 256, 16, 32, 2, 1, 1}};
   // Sizes outside: a problem's operands and reference are made once for all tiles.
   for (const char* sizes : {"m=1 n=4096 k=4096", "m=77 n=4096 k=4096 out=bf16", "m=300 n=6176 k=1408 bias=1"}) {
     for (const Shape& s : shapes) {
@@ -50,14 +54,16 @@ TEST_P(MmaOnGpu, EqualsThePlainKernelByteForByte) {
         continue;
       }
       SCOPED_TRACE(fmt::format("{} on \"{}\", seed {}", family.variant(point, problem), problem.text(), seed));
-      const verify::Verdict verdict = verifier.verify(family, point, problem, build(family.source(point, problem)), seed);
+      const verify::Verdict verdict =
+          verifier.verify(family, point, problem, build(family.source(point, problem)), seed);
       EXPECT_EQ(verdict.status, verify::Verdict::Status::Ok) << verdict.message;
       EXPECT_EQ(verdict.problem, problem);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, MmaOnGpu, testing::ValuesIn(forms), [](const auto& form) { return std::string(form.param.name); });
+INSTANTIATE_TEST_SUITE_P(Forms, MmaOnGpu, testing::ValuesIn(forms),
+                         [](const auto& form) { return std::string(form.param.name); });
 
 }  // namespace
 }  // namespace qoq::test

@@ -20,15 +20,17 @@ constexpr Weakening weakenings[] = {
     {"prim::cp_async_wait<ahead - 1>();", "prim::cp_async_wait<ahead>();"},  // one group too few
     {"prim::cp_async_commit();", ";"},
     {"prim::atomic_add_acq_rel(args.arrivals + at.tile, 1)",
-     "[&] { const i32 n = prim::load_global(args.arrivals + at.tile); prim::store_global(args.arrivals + at.tile, n + 1); return n; }()"},
+     "[&] { const i32 n = prim::load_global(args.arrivals + at.tile); prim::store_global(args.arrivals + at.tile, n + "
+     "1); return n; }()"},
     {"prim::atomic_add_acq_rel(args.arrivals + at.tile, 1)",  // acquires, but publishes nothing
      "[&] { const i32 n = prim::load_acquire(args.arrivals + at.tile); "
      "prim::atomic_add_relaxed(args.arrivals + at.tile, 1); return n; }()"},
     {"if (last) prim::store_global(args.arrivals + at.tile, 0);", ";"},  // the count is not restored
 };
 
-constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh", "kernels/gemm/mma/load.cuh", "kernels/gemm/mma/compute.cuh",
-                                 "kernels/gemm/mma/reduce.cuh", "kernels/gemm/mma/store.cuh"};
+constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh", "kernels/gemm/mma/load.cuh",
+                                 "kernels/gemm/mma/compute.cuh", "kernels/gemm/mma/reduce.cuh",
+                                 "kernels/gemm/mma/store.cuh"};
 
 Bench::Job everything() {
   Point point = mma_point(16, 64, 128, 16, 32, 3);

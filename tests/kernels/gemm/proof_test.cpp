@@ -66,19 +66,21 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
   if (HasFatalFailure()) return;
   for (size_t i = 0; i < jobs.size(); ++i) {
     const Family& family = family_named("gemm/mma");
-    SCOPED_TRACE(fmt::format("{}: {} on \"{}\", seed {}", shapes[i / 2].name, family.variant(jobs[i].point, jobs[i].problem),
-                             jobs[i].problem.text(), seed + i));
+    SCOPED_TRACE(fmt::format("{}: {} on \"{}\", seed {}", shapes[i / 2].name,
+                             family.variant(jobs[i].point, jobs[i].problem), jobs[i].problem.text(), seed + i));
     ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, test_device()), std::nullopt);
     const bool random = i % 2 == 1;  // sums warp by warp, outputs in a random schedule
     const emulator::Options options{random ? emulator::Schedule::Random : emulator::Schedule::WarpFirst,
-                                    random ? emulator::AsyncLanding::Random : emulator::AsyncLanding::Late, seed + i, true, 0};
+                                    random ? emulator::AsyncLanding::Random : emulator::AsyncLanding::Late, seed + i,
+                                    true, 0};
     const RunResult run = bench.run(jobs[i], seed + i, options, 2);
     EXPECT_EQ(run.result.fault.value_or(""), "");
     EXPECT_TRUE(run.check.pass) << run.check.message;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, MmaProof, testing::ValuesIn(forms), [](const auto& form) { return std::string(form.param.name); });
+INSTANTIATE_TEST_SUITE_P(Forms, MmaProof, testing::ValuesIn(forms),
+                         [](const auto& form) { return std::string(form.param.name); });
 
 TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
   std::vector<Bench::Job> jobs;
@@ -112,7 +114,8 @@ TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
     EXPECT_EQ(counters.buffers.at("w").sectors_read * 32, counters.buffers.at("w").bytes_read);
     if (job.problem.scheme == "w4a8-g128") {
       uint64_t metadata = counters.buffers.at("s2").bytes_read;
-      if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end()) metadata += zeros->second.bytes_read;
+      if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end())
+        metadata += zeros->second.bytes_read;
       EXPECT_EQ(metadata, tiles_m * n * (k / 128) * 2) << "a scale and a zero per group, once per CTA";
     }
   }
@@ -169,7 +172,8 @@ TEST(MmaProof, AWrongKernelIsCaught) {
     ASSERT_NE(at, std::string::npos);
     text.replace(at, std::string(mistake.right).size(), mistake.wrong);
     Bench bench(headers);
-    const auto shape = std::ranges::find_if(shapes, [&](const Shape& s) { return s.name == std::string(mistake.shape); });
+    const auto shape =
+        std::ranges::find_if(shapes, [&](const Shape& s) { return s.name == std::string(mistake.shape); });
     ASSERT_NE(shape, std::end(shapes));
     const Bench::Job job = job_of(*mistake.form, *shape, "fp16", false);
     bench.build({job});
