@@ -190,6 +190,7 @@ Job load_job(const fs::path& path, const Families& families, std::span<const std
 
   Job job;
   job.name = record.require("name").text();
+  job.text = file.dump();
   if (auto value = record.find("targets")) job.targets = read_targets(*value);
   if (auto value = record.find("search")) job.search = read_search(*value, strategies);
   if (auto value = record.find("spaces")) job.restrictions = read_spaces(*value, folder, families);

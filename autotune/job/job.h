@@ -25,6 +25,7 @@ struct Search {
 /// Everything a tuning run is asked to do.
 struct Job {
   std::string name;
+  std::string text;  ///< the job file, comments gone
   std::vector<Model> models;
   std::vector<std::string> targets;  ///< "cuda:0", "sim:h200"; empty: auto, the attached GPUs
   Search search;

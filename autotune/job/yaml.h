@@ -39,6 +39,9 @@ class Yaml {
   /// Key and value of every entry, at least one; a key that comes twice is a fault.
   std::vector<std::pair<Yaml, Yaml>> entries() const;
 
+  /// The value written out again, without comments.
+  std::string dump() const { return YAML::Dump(node_); }
+
   /// Throws: this value is not what it should be.
   template <class... T>
   [[noreturn]] void fault(fmt::format_string<T...> format, T&&... values) const {

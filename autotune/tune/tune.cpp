@@ -261,7 +261,7 @@ class Run {
 };
 
 void put_job(const job::Job& job, store::Store& store, const job::Families& families) {
-  store::JobRow row{job.name, "", {}, ""};
+  store::JobRow row{job.name, job.text, {}, ""};
   for (const job::WorkItem& item : job.work) {
     const Family& family = *solvers(item.problem, families).front();
     const Work work = family.work(item.problem);

@@ -266,6 +266,14 @@ TEST(Models, ShapesAreThePublishedOnes) {
   }
 }
 
+TEST(Jobs, EveryJobInTheProgramIsFoundByItsName) {
+  for (const char* name : {"llama-3-8b", "llama-2-7b", "qwen1.5-72b", "qwen1.5-72b.yaml", "configs/llama-2-7b.yaml"}) {
+    const Job job = load_job(name);
+    EXPECT_FALSE(job.work.empty()) << name;
+    EXPECT_NE(job.text.find("models:"), std::string::npos) << job.text;
+  }
+}
+
 TEST(Models, ShardsSplitHeadsWidthAndReplicateKvHeads) {
   Model model{"M", 2048, 5632, 1, 16, 2, 128, 1000};
   const auto n_of = [&](const std::string& layer, int tp) { return std::get<Linear>(shard(model, layer, tp, 0)).n; };

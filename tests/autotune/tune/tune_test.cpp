@@ -322,12 +322,14 @@ TEST_F(Tune, TheSeedOrdersARandomSearch) {
 }
 
 TEST_F(Tune, TheJobAndItsProblemsAreInTheDatabase) {
+  job_.text = "name: toy";
   job_.work[0].weight = 4;
   job_.work[0].origins = {"Toy qkv tp=1", "Toy o tp=1"};
   run();
   const store::Store store = open(store::Mode::ReadOnly);
   const auto job = store.job("toy");
   ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->text, "name: toy");
   ASSERT_EQ(job->items.size(), 1u);
   EXPECT_EQ(job->items[0], (store::JobItem{"toy i8 n=64", "Toy qkv tp=1, Toy o tp=1", 4}));
   const auto problem = store.problem("toy i8 n=64");
