@@ -9,9 +9,9 @@ namespace qoq::runtime {
 
 namespace fs = std::filesystem;
 
-bool Library::try_open(const std::string& file) {
+bool Library::try_open(const std::string& file, int flags) {
   handle_.reset();
-  if (void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  if (void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | flags)) {
     handle_ = std::shared_ptr<void>(handle, [](void* open) { ::dlclose(open); });
     reason_.clear();
     return true;
@@ -29,7 +29,7 @@ Library Library::open(std::span<const std::string> names, std::span<const fs::pa
     for (const std::string& name : names) {
       const fs::path file = folder / name;
       if (!fs::exists(file, ignored)) continue;
-      if (library.try_open(file.string())) {
+      if (library.try_open(file.string(), RTLD_NODELETE)) {
         library.path_ = fs::canonical(file, ignored);
         return library;
       }
@@ -38,7 +38,7 @@ Library Library::open(std::span<const std::string> names, std::span<const fs::pa
   }
   std::string missing;
   for (const std::string& name : names) {
-    if (library.try_open(name)) {
+    if (library.try_open(name, RTLD_NODELETE)) {
       library.path_ = name;
       return library;
     }

@@ -13,7 +13,8 @@ class Library {
   Library() = default;
 
   /// Tries every name in every folder, in the given order, then every name on the loader's default path.
-  /// Symbols stay private to it (RTLD_LOCAL).
+  /// Symbols stay private to it (RTLD_LOCAL), and it stays in memory: vendors' libraries leave things behind when they
+  /// are unloaded.
   static Library open(std::span<const std::string> names, std::span<const std::filesystem::path> folders = {});
   /// Opens exactly this file.
   static Library open(const std::filesystem::path& file);
@@ -32,7 +33,7 @@ class Library {
   }
 
  private:
-  bool try_open(const std::string& file);
+  bool try_open(const std::string& file, int flags = 0);
 
   std::shared_ptr<void> handle_;
   std::filesystem::path path_;

@@ -76,7 +76,7 @@ TEST(MmaFamily, EveryParameterValueIsUsedByALegalPoint) {
     for (const int value : parameter.values) {
       bool legal = false;
       for (const char* scheme : {"w4a8-g128", "w4a8-channel", "w8a8"}) {
-        const Problem problem = parse_problem(std::string("gemm ") + scheme + " m=4096 n=4096 k=8192");
+        const Problem problem = parse_problem(std::string("gemm ") + scheme + " m=512 n=4096 k=8192");
         for (const int block : {16, 32, 64, 128, 256}) {
           for (const int depth : {64, 256}) {
             Point point = mma_point(block, std::max(32, block), depth, std::min(block, 32), 32, 2);
