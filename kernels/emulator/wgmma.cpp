@@ -41,14 +41,15 @@ void check_agreement(Cta& cta, Warp& warp, const WgmmaShape& shape) {
   ++warp.tensor_core.count;
 }
 
-void record_b(Cta& cta, const Warp& warp, const BOperand& b) {
+void record_b(Cta& cta, Warp& warp, const BOperand& b) {
   for (u32 row = 0; row < b.n; ++row) {
     for (u32 half = 0; half < 2; ++half) check_shared(cta, b.address(row, half), 16, Operation::Wgmma);
   }
   if (!cta.shadow) return;
   std::array<ThreadClock*, warp_size> clocks;
   for (u32 i = 0; i < warp_size; ++i) clocks[i] = &cta.warp_threads(warp)[i].clock;
-  const ThreadClock clock = ThreadClock::common(clocks.data(), warp_size, warp.tensor_core.engine);
+  ThreadClock& clock = warp.tensor_core.clock;  // not on this stack, which a fault abandons
+  clock = ThreadClock::common(clocks.data(), warp_size, warp.tensor_core.engine);
   const AsyncProxy async(cta, clock);
   const uint32_t group = warp.tensor_core.committed + 1;
   const Epoch epoch = clock.engine_access(warp.tensor_core.engine, group, AccessKind::Read, Operation::Wgmma);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/emulator/api.h"
+#include "kernels/emulator/clock.h"
 
 namespace qoq::emulator {
 
@@ -42,6 +43,7 @@ struct TensorCore {
 
   std::deque<Wgmma> issued;  // not landed, oldest first
   std::list<Accumulators> accumulators;
+  ThreadClock clock;       // what all lanes knew at the last issue
   uint32_t committed = 0;  // groups
   uint32_t count = 0;      // wgmmas ever issued
   uint32_t engine = none;  // its number among the CTA's, from its first wgmma

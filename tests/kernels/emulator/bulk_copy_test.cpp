@@ -225,6 +225,30 @@ TEST(BulkCopy, TheFenceComesBeforeTheBarrier) {
       two_warps, {FaultKind::MissingFence});
 }
 
+TEST(BulkCopy, AFenceNobodyHasHeardOfIsNone) {
+  // Thread 0's late fence has always happened when thread 32 copies, but nothing orders the two.
+  expect_fault(
+      [](const RaceArgs& a, bool ordered) {
+        init();
+        if (thread_index() == 0) {
+          store_shared_u32(word(0), 1);
+          if (ordered) fence_proxy_async();
+        }
+        sync_threads();
+        if (thread_index() == 0) {
+          if (!ordered) fence_proxy_async();
+          atomic_add_relaxed(a.flags, 1);
+        } else if (thread_index() == 32) {
+          while (load_acquire(a.flags) == 0) {
+          }
+          mbarrier_arrive_expect_tx(barrier(0), 64);
+          cp_async_bulk(word(0), a.source, 64, barrier(0));
+          mbarrier_wait(barrier(0), 0);
+        }
+      },
+      two_warps, {FaultKind::MissingFence});
+}
+
 TEST(BulkCopy, TheFenceComesBehindTheStore) {
   expect_fault(
       [](const RaceArgs& a, bool ordered) {

@@ -16,6 +16,20 @@ QOQ_DEVICE void store_b(u32 at = 0, u32 value = 0x01010101) {
   fence_proxy_async();
 }
 
+/// The same by a bulk copy, over stored bytes; the wait is the caller's.
+QOQ_DEVICE void copy_b(const u32* from) {
+  store_b();
+  if (thread_index() == 0) {
+    mbarrier_init(barrier(), 1);
+    fence_mbarrier_init();
+  }
+  sync_threads();
+  if (thread_index() == 0) {
+    mbarrier_arrive_expect_tx(barrier(), 256);
+    cp_async_bulk(shared_base(), from, 256, barrier());
+  }
+}
+
 QOQ_DEVICE void multiply(i32 (&d)[4], const u32 (&a)[4], u32 at = 0) {
   wgmma_fence();
   wgmma_s8s8(d, a, operand(at));
@@ -69,17 +83,22 @@ TEST(WgmmaRace, StoresOfBNeedABarrier) {
 TEST(WgmmaRace, BByABulkCopyIsAwaitedByAll) {
   expect_caught(
       [](const RaceArgs& a, bool ordered) {
-        store_b();
-        if (thread_index() == 0) {
-          mbarrier_init(barrier(), 1);
-          fence_mbarrier_init();
-        }
-        sync_threads();
-        if (thread_index() == 0) {
-          mbarrier_arrive_expect_tx(barrier(), 256);
-          cp_async_bulk(shared_base(), a.source, 256, barrier());
-        }
+        copy_b(a.source);
         if (ordered || thread_index() < 96) mbarrier_wait(barrier(), 0);  // the last warp must, too
+        i32 d[4] = {};
+        const u32 r[4] = {};
+        multiply(d, r);
+        wgmma_wait<0>();
+      },
+      warpgroup, {"cp_async_bulk", "wgmma"});
+}
+
+TEST(WgmmaRace, EveryLaneMustKnowThatBIsThere) {
+  expect_caught(
+      [](const RaceArgs& a, bool ordered) {
+        copy_b(a.source);
+        if (thread_index() % 32 == 0) mbarrier_wait(barrier(), 0);
+        if (ordered) sync_warp();
         i32 d[4] = {};
         const u32 r[4] = {};
         multiply(d, r);
