@@ -1,4 +1,6 @@
 #pragma once
+#include <ostream>
+
 #include "kernels/gemm/format.cuh"
 
 namespace qoq::test {
@@ -11,6 +13,9 @@ struct Form {
   gemm::Layout layout;
   bool ablated;
 };
+
+/// By its name; GoogleTest would print the bytes, pointers among them.
+inline void PrintTo(const Form& form, std::ostream* out) { *out << form.name; }
 
 inline constexpr Form forms[] = {
     {"Vadd4", "w4a8-g128", gemm::Dequant::Vadd4, gemm::Layout::QServe, false},
