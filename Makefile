@@ -45,10 +45,10 @@ asan: install
 
 portable: install
 	@cmake --preset portable -DQOQ_CUDA=$(QOQ_CUDA) -Wno-dev --log-level=WARNING >/dev/null
-	cmake --build --preset portable --target qoqtune
+	cmake --build --preset portable --target qoqtune gpu_tests
 	@! ldd build/portable/autotune/cli/qoqtune | grep -vE 'linux-vdso|ld-linux|lib(c|m|dl|rt|pthread)\.so' || \
 	  { echo "portable: the libraries above are not linked in" >&2; exit 1; }
-	@echo "one file: build/portable/autotune/cli/qoqtune"
+	@echo "one file: build/portable/autotune/cli/qoqtune; GPU tests: $$(find build/portable/tests -type f -name '*_gpu_*test' | tr '\n' ' ')"
 
 # LINT=all: clang-tidy over every file, not only the changed ones
 lint: build

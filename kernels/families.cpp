@@ -1,6 +1,10 @@
 #include "kernels/families.h"
 
+#include "kernels/attention/append/family.h"
+#include "kernels/attention/decode/family.h"
+#include "kernels/attention/gather/family.h"
 #include "kernels/base/error.h"
+#include "kernels/ceiling/read_family.h"
 #include "kernels/gemm/mma/family.h"
 
 namespace qoq {
@@ -9,6 +13,10 @@ const std::vector<std::unique_ptr<Family>>& families() {
   static const auto table = [] {
     std::vector<std::unique_ptr<Family>> all;
     all.push_back(gemm::make_mma_family());
+    all.push_back(attention::make_decode_family());
+    all.push_back(attention::make_append_family());
+    all.push_back(attention::make_gather_family());
+    all.push_back(ceiling::make_read_family());
     return all;
   }();
   return table;
@@ -45,7 +53,8 @@ NamedVariant find_variant(std::string_view id, const Problem& shape) {
     if (auto found = family->parse_variant(id, shape)) return {family.get(), found->first, found->second};
   }
   bad_input(
-      "\"{}\" is no variant of {}; ids look like mma.w4a8-g128.bm64.bn128.….imad.qserve (see a report or "
+      "\"{}\" is no variant of {}; ids look like mma.w4a8-g128.bm64.bn128.….imad.qserve or "
+      "decode.kv4.dh128.p64.….fragment (see a report or "
       "candidates.csv)",
       id, shape.op);
 }

@@ -111,6 +111,9 @@ class Family {
   virtual std::string layout(const Point&, const Problem&) const = 0;
   /// Problems with the same key read the same weights, so one layout must be chosen for them: "n=28672 k=4096".
   virtual std::string layout_group(const Problem&) const = 0;
+  /// The axis along which select answers between tuned problems that share a layout group: m of a gemm, Σ ctx of an
+  /// attention.
+  virtual double size(const Problem&) const = 0;
 
   virtual Source source(const Point&, const Problem&) const = 0;
   virtual Plan plan(const Point&, const Problem&, const Device&) const = 0;

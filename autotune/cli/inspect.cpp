@@ -24,9 +24,10 @@ void declare(po::options_description& options, po::positional_options_descriptio
   options.add_options()("variant", po::value<std::string>()->value_name("ID"),
                         "a variant's id, as reports and databases write it")(
       "gpu", po::value<std::string>()->default_value("sim:h200")->value_name("GPU"),
-      "whose architecture to compile for")(
-      "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"),
-      "the sizes it is planned for; scheme and output come from the id");
+      "whose architecture to compile for")("problem", po::value<std::string>()->value_name("P"),
+                                           "the sizes it is planned for, such as \"gemm w4a8-g128 m=64 n=4096 k=4096\" "
+                                           "(default: some of its operator); scheme "
+                                           "and output come from the id");
   declare_cache(options);
   declare_format(options);
 }
@@ -34,7 +35,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
 int run(const Options& options) {
   if (options.count("variant") == 0) bad_input("inspect needs a variant's id");
   const std::string id = options["variant"].as<std::string>();
-  const auto [family, point, problem] = read_variant(id, Problem::parse(options["problem"].as<std::string>()));
+  const auto [family, point, problem] = read_variant(
+      id, options.count("problem") != 0 ? Problem::parse(options["problem"].as<std::string>()) : default_problem(id));
   const tune::Target target = tune::resolve_targets({options["gpu"].as<std::string>()}).front();
   if (const auto why = family->unsupported(point, problem, target.device)) bad_input("{}: {}", id, *why);
 

@@ -35,6 +35,19 @@ std::vector<select::Selection> selections(const store::Store& store, const std::
   return result;
 }
 
+Problem default_problem(const std::string& id) {
+  // One of each operator. A new operator is one more line.
+  static constexpr const char* examples[] = {"gemm w4a8-g128 m=64 n=4096 k=4096",
+                                             "attention kv4 batch=16 heads=32/8 dh=128 ctx=1024"};
+  for (const char* text : examples) {
+    const Problem example = Problem::parse(text);
+    for (const auto& family : families()) {
+      if (family->op() == example.op && family->parse_variant(id, example)) return example;
+    }
+  }
+  return Problem::parse(examples[0]);
+}
+
 NamedVariant read_variant(const std::string& id, const Problem& shape) {
   NamedVariant named = find_variant(id, shape);
   for (const Parameter& parameter : named.family->parameters()) {
@@ -55,6 +68,8 @@ select::FamilyRules family_rules(const std::string& target) {
     // The GPU that was tuned is not attached to this machine: then only sizes are checked, by canonical().
   }
   select::FamilyRules rules;
+  rules.size = [](const Problem& problem) { return families_for(problem).front()->size(problem); };
+  rules.layout_group = [](const Problem& problem) { return families_for(problem).front()->layout_group(problem); };
   rules.unsupported = [device](const store::Candidate& row, const Problem& problem) -> std::optional<std::string> {
     const Family& family = family_named(row.family);
     const Point point = nlohmann::json::parse(row.point).get<Point>();

@@ -11,6 +11,10 @@ namespace qoq::cli {
 /// One selection for each job and each environment that was last used for a target (`gpu` empty: every target).
 std::vector<select::Selection> selections(const store::Store& store, const std::string& gpu);
 
+/// The problem to take where a person named none: of the operator whose variant `id` is; of the first one for an id
+/// that no family knows, or for none.
+Problem default_problem(const std::string& id = "");
+
 /// find_variant() for an id that a person wrote: values that the family's parameters do not have are refused too.
 NamedVariant read_variant(const std::string& id, const Problem& shape);
 

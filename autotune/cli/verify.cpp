@@ -19,10 +19,10 @@ namespace po = boost::program_options;
 void declare(po::options_description& options, po::positional_options_description&) {
   options.add_options()("variant", po::value<std::string>()->value_name("ID"),
                         "only this variant (default: a sample of the space)")(
-      "problem", po::value<std::string>()->default_value("gemm w4a8-g128 m=64 n=4096 k=4096")->value_name("P"),
-      "scheme, output and sizes")("on",
-                                  po::value<std::string>()->default_value("emulator")->value_name("emulator|cuda:N"),
-                                  "the emulator, at a reduced size with the race detector on; or an attached GPU")(
+      "problem", po::value<std::string>()->value_name("P"),
+      "scheme, output and sizes (default: some of the variant's operator, or \"gemm w4a8-g128 m=64 n=4096 k=4096\")")(
+      "on", po::value<std::string>()->default_value("emulator")->value_name("emulator|cuda:N"),
+      "the emulator, at a reduced size with the race detector on; or an attached GPU")(
       "count", po::value<int64_t>()->default_value(20)->value_name("N"), "how many variants of the space are drawn");
   declare_seed(options, "of the operands and the draw (default: fresh, printed)");
   declare_jobs(options);
@@ -31,16 +31,17 @@ void declare(po::options_description& options, po::positional_options_descriptio
 }
 
 std::vector<tune::Built> variants_to_prove(const Options& options, const tune::Target& target, uint64_t seed) {
-  const std::string text = options["problem"].as<std::string>();
+  const std::string id = options.count("variant") != 0 ? options["variant"].as<std::string>() : "";
+  const Problem shape =
+      options.count("problem") != 0 ? Problem::parse(options["problem"].as<std::string>()) : default_problem(id);
   std::vector<tune::Built> built;
   if (options.count("variant") != 0) {
-    const std::string id = options["variant"].as<std::string>();
-    const auto [family, point, problem] = read_variant(id, Problem::parse(text));
+    const auto [family, point, problem] = read_variant(id, shape);
     if (const auto why = family->unsupported(point, problem, target.device)) bad_input("{}: {}", id, *why);
     built.push_back({family, point, problem, {}});
     return built;
   }
-  const Problem problem = parse_problem(text);
+  const Problem problem = parse_problem(shape.text());
   for (const Family* family : families_for(problem)) {
     const search::Space space(family->parameters(),
                               [&](const Point& p) { return !family->unsupported(p, problem, target.device); });

@@ -28,13 +28,49 @@ void expand_shard(const Model& model, const Request& request, const std::string&
   const auto outcome = shard(model, layer, tp, group_of(request.scheme));
   if (const auto* refusal = std::get_if<Refusal>(&outcome)) return refuse(refusal->reason);
   const auto& linear = std::get<Linear>(outcome);
-  for (const Tokens& tokens : request.tokens) {
+  for (const Sized& tokens : request.tokens) {
     try {
-      work.add(canonical(gemm_problem(request, linear, tokens.m), families), model.layers * tokens.weight,
+      work.add(canonical(gemm_problem(request, linear, tokens.size), families), model.layers * tokens.weight,
                fmt::format("{} {} tp={}", model.name, layer, tp));
     } catch (const Error& error) {
       if (error.fault() != Fault::Input) throw;
       return refuse(error.what());
+    }
+  }
+}
+
+Problem attention_problem(const AttentionRequest& request, const Heads& heads, int64_t batch, int64_t context) {
+  Problem problem{"attention",
+                  request.scheme,
+                  {{"batch", std::to_string(batch)},
+                   {"heads", fmt::format("{}/{}", heads.q_heads, heads.kv_heads)},
+                   {"dh", std::to_string(heads.head_dim)},
+                   {"ctx", std::to_string(context)}}};
+  if (request.q != 1) problem.fields.emplace_back("q", std::to_string(request.q));
+  if (request.output != "fp16") problem.fields.emplace_back("out", request.output);
+  return problem;
+}
+
+/// One shard at every batch and context, each sentence of a family that does not take one kept once.
+void expand_shard(const Model& model, const AttentionRequest& request, int tp, const Families& families, Work& work,
+                  std::vector<Refusal>& refusals) {
+  const std::string what = fmt::format("{} attention {} tp={}", model.name, request.scheme, tp);
+  const auto refuse = [&](const std::string& reason) {
+    const auto same = [&](const Refusal& known) { return known.what == what && known.reason == reason; };
+    if (std::ranges::none_of(refusals, same)) refusals.push_back({what, reason});
+  };
+  const auto outcome = shard_heads(model, tp);
+  if (const auto* refusal = std::get_if<Refusal>(&outcome)) return refuse(refusal->reason);
+  for (const Sized& batch : request.batches) {
+    for (const Sized& context : request.contexts) {
+      const Problem problem = attention_problem(request, std::get<Heads>(outcome), batch.size, context.size);
+      try {
+        work.add(canonical(problem, families), model.layers * batch.weight * context.weight,
+                 fmt::format("{} attention tp={}", model.name, tp));
+      } catch (const Error& error) {
+        if (error.fault() != Fault::Input) throw;
+        refuse(error.what());
+      }
     }
   }
 }
@@ -53,10 +89,10 @@ std::vector<WorkItem> Work::heaviest_first() && {
   return std::move(items_);
 }
 
-std::vector<std::string> gemm_schemes(const Families& families) {
+std::vector<std::string> schemes_of(std::string_view op, const Families& families) {
   std::vector<std::string> result;
   for (const auto& family : families) {
-    if (family->op() != "gemm") continue;
+    if (family->op() != op) continue;
     for (std::string& scheme : family->schemes()) {
       if (std::ranges::find(result, scheme) == result.end()) result.push_back(std::move(scheme));
     }
@@ -94,6 +130,15 @@ void expand(const std::vector<Model>& models, const std::vector<Request>& reques
           expand_shard(model, request, layer, tp, families, work, refusals);
         }
       }
+    }
+  }
+}
+
+void expand(const std::vector<Model>& models, const std::vector<AttentionRequest>& requests, const Families& families,
+            Work& work, std::vector<Refusal>& refusals) {
+  for (const Model& model : models) {
+    for (const AttentionRequest& request : requests) {
+      for (const int tp : request.tensor_parallel) expand_shard(model, request, tp, families, work, refusals);
     }
   }
 }

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "autotune/job/model.h"
@@ -18,20 +19,29 @@ struct WorkItem {
   std::vector<std::string> origins;  ///< "Llama-3-8B gate_up tp=1"; "job" when written out
 };
 
-/// Numbers of tokens and how much they count.
-struct Tokens {
-  int64_t m = 0;
+/// One size along an axis (m, batch, ctx) and how much it counts.
+struct Sized {
+  int64_t size = 0;
   double weight = 1;
 };
 
 /// One scheme to be tried on every model's linear layers.
 struct Request {
   std::string scheme;
-  std::vector<Tokens> tokens;
+  std::vector<Sized> tokens;  ///< m
   std::vector<std::string> layers;
   std::vector<int> tensor_parallel;
   std::string output = "fp16";
   bool bias = false;
+};
+
+/// One scheme of the KV cache to be tried on every model's attention, one decode step of `q` new tokens.
+struct AttentionRequest {
+  std::string scheme;
+  std::vector<Sized> batches, contexts;
+  std::vector<int> tensor_parallel;
+  int64_t q = 1;
+  std::string output = "fp16";
 };
 
 /// A list of work in which equal problems are one item.
@@ -45,8 +55,8 @@ class Work {
   std::vector<WorkItem> items_;
 };
 
-/// The schemes that some family multiplies matrices in, in the families' order.
-std::vector<std::string> gemm_schemes(const Families& families);
+/// The schemes in which some family solves an operator, in the families' order.
+std::vector<std::string> schemes_of(std::string_view op, const Families& families);
 
 /// The problem as the first family that solves it completes it. Throws Fault::Input when none does.
 Problem canonical(const Problem& problem, const Families& families);
@@ -57,6 +67,10 @@ int64_t group_of(const std::string& scheme);
 /// Adds every model × request × layer × shard × m to `work`; a shard that cannot be made, or that no family takes,
 /// is added to `refusals` once and the rest goes on.
 void expand(const std::vector<Model>& models, const std::vector<Request>& requests, const Families& families,
+            Work& work, std::vector<Refusal>& refusals);
+
+/// The same for every model × request × shard × batch × context, weighted by layers · batch's · context's weight.
+void expand(const std::vector<Model>& models, const std::vector<AttentionRequest>& requests, const Families& families,
             Work& work, std::vector<Refusal>& refusals);
 
 }  // namespace qoq::job

@@ -12,21 +12,23 @@ namespace qoq::job {
 namespace fs = std::filesystem;
 namespace {
 
-const std::array<std::string, 12> job_keys{"name",   "models", "tp",      "m",      "schemes", "layers",
-                                           "output", "bias",   "targets", "search", "spaces",  "problems"};
+const std::array<std::string, 13> job_keys{"name", "models",    "tp",      "m",      "schemes", "layers",  "output",
+                                           "bias", "attention", "targets", "search", "spaces",  "problems"};
 const std::array<std::string, 4> scheme_keys{"scheme", "m", "layers", "output"};
+const std::array<std::string, 5> attention_keys{"scheme", "batch", "ctx", "q", "output"};
 const std::array<std::string, 4> search_keys{"strategy", "budget", "minutes", "seed"};
 const std::array<std::string, 2> problem_keys{"problem", "weight"};
 const std::array<std::string, 2> outputs{"fp16", "bf16"};
-constexpr int64_t most_tokens = int64_t{1} << 20;
+constexpr int64_t most_tokens = int64_t{1} << 20;  // of a batch, of a context; families say more
 constexpr double heaviest = 1e9;
 
-std::vector<Tokens> read_tokens(const Yaml& value) {
-  std::vector<Tokens> result;
+/// A list of sizes, or a mapping from sizes to their weights.
+std::vector<Sized> read_sizes(const Yaml& value) {
+  std::vector<Sized> result;
   const auto add = [&](const Yaml& key, double weight) {
-    const int64_t m = key.integer(1, most_tokens);
-    if (std::ranges::find(result, m, &Tokens::m) != result.end()) key.fault("{} comes twice", m);
-    result.push_back({m, weight});
+    const int64_t size = key.integer(1, most_tokens);
+    if (std::ranges::find(result, size, &Sized::size) != result.end()) key.fault("{} comes twice", size);
+    result.push_back({size, weight});
   };
   if (value.is_mapping()) {
     for (const auto& [key, weight] : value.entries()) add(key, weight.positive(heaviest));
@@ -54,16 +56,20 @@ std::vector<int> read_tensor_parallel(const Yaml& value) {
   return result;
 }
 
+std::vector<int> tensor_parallel_of(const Record& job) {
+  const auto value = job.find("tp");
+  return value ? read_tensor_parallel(*value) : std::vector<int>{1};
+}
+
 /// The job's defaults, then what one entry of `schemes:` says otherwise.
 std::vector<Request> read_schemes(const Record& job, const std::vector<std::string>& known_schemes) {
   Request common;
-  if (auto value = job.find("m")) common.tokens = read_tokens(*value);
+  if (auto value = job.find("m")) common.tokens = read_sizes(*value);
   common.layers = linear_layers();
   if (auto value = job.find("layers")) common.layers = read_words(*value, linear_layers());
   if (auto value = job.find("output")) common.output = value->one_of(outputs);
   if (auto value = job.find("bias")) common.bias = value->boolean();
-  common.tensor_parallel = {1};
-  if (auto value = job.find("tp")) common.tensor_parallel = read_tensor_parallel(*value);
+  common.tensor_parallel = tensor_parallel_of(job);
 
   std::vector<Request> requests;
   for (const Yaml& element : job.require("schemes").list()) {
@@ -71,13 +77,31 @@ std::vector<Request> read_schemes(const Record& job, const std::vector<std::stri
     if (element.is_mapping()) {
       const Record record(element, scheme_keys);
       request.scheme = record.require("scheme").one_of(known_schemes);
-      if (auto value = record.find("m")) request.tokens = read_tokens(*value);
+      if (auto value = record.find("m")) request.tokens = read_sizes(*value);
       if (auto value = record.find("layers")) request.layers = read_words(*value, linear_layers());
       if (auto value = record.find("output")) request.output = value->one_of(outputs);
     } else {
       request.scheme = element.one_of(known_schemes);
     }
     if (request.tokens.empty()) element.fault("no m: say which numbers of tokens, here or for the whole job");
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+std::vector<AttentionRequest> read_attention(const Record& job, const Yaml& list,
+                                             const std::vector<std::string>& known_schemes) {
+  std::vector<AttentionRequest> requests;
+  for (const Yaml& element : list.list()) {
+    const Record record(element, attention_keys);
+    AttentionRequest request;
+    request.scheme = record.require("scheme").one_of(known_schemes);
+    request.batches = read_sizes(record.require("batch"));
+    request.contexts = read_sizes(record.require("ctx"));
+    request.tensor_parallel = tensor_parallel_of(job);
+    if (auto value = record.find("q")) request.q = value->integer(1, most_tokens);
+    if (auto value = job.find("output")) request.output = value->one_of(outputs);
+    if (auto value = record.find("output")) request.output = value->one_of(outputs);
     requests.push_back(std::move(request));
   }
   return requests;
@@ -196,9 +220,16 @@ Job load_job(const fs::path& path, const Families& families, std::span<const std
   if (auto value = record.find("spaces")) job.restrictions = read_spaces(*value, folder, families);
 
   Work work;
+  const auto attention = record.find("attention");
   if (auto value = record.find("models")) {
     job.models = read_models(*value, folder);
-    expand(job.models, read_schemes(record, gemm_schemes(families)), families, work, job.refusals);
+    if (!attention || record.find("schemes"))
+      expand(job.models, read_schemes(record, schemes_of("gemm", families)), families, work, job.refusals);
+    if (attention)
+      expand(job.models, read_attention(record, *attention, schemes_of("attention", families)), families, work,
+             job.refusals);
+  } else if (attention) {
+    attention->fault("no models: say whose attention");
   }
   if (auto value = record.find("problems")) add_written_problems(*value, families, work);
   if (!record.find("models") && !record.find("problems")) {

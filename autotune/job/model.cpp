@@ -12,13 +12,19 @@ const std::array<std::string, 8> model_keys{"name",    "hidden",   "intermediate
                                             "q_heads", "kv_heads", "head_dim",     "vocab"};
 constexpr int64_t widest = int64_t{1} << 24;
 
+/// What keeps a model's heads from being split evenly over `tp` ranks, as a sentence; empty when nothing does.
+std::string uneven_heads(const Model& model, int tp) {
+  if (model.q_heads % tp != 0) return fmt::format("{} query heads do not split over tp={}", model.q_heads, tp);
+  if (model.kv_heads % tp != 0 && tp % model.kv_heads != 0) {
+    return fmt::format("{} KV heads neither split over nor replicate on tp={}", model.kv_heads, tp);
+  }
+  return "";
+}
+
 /// What keeps `model` from being split evenly over `tp` ranks, as a sentence; empty when nothing does.
 std::string uneven_split(const Model& model, const std::string& layer, int tp, int64_t group) {
   if (layer == "qkv" || layer == "o") {
-    if (model.q_heads % tp != 0) return fmt::format("{} query heads do not split over tp={}", model.q_heads, tp);
-    if (model.kv_heads % tp != 0 && tp % model.kv_heads != 0) {
-      return fmt::format("{} KV heads neither split over nor replicate on tp={}", model.kv_heads, tp);
-    }
+    if (std::string reason = uneven_heads(model, tp); !reason.empty()) return reason;
   } else if (model.intermediate % tp != 0) {
     return fmt::format("the intermediate width {} does not split over tp={}", model.intermediate, tp);
   }
@@ -37,13 +43,20 @@ const std::vector<std::string>& linear_layers() {
   return names;
 }
 
+std::variant<Heads, Refusal> shard_heads(const Model& model, int tp) {
+  if (const std::string reason = uneven_heads(model, tp); !reason.empty()) {
+    return Refusal{fmt::format("{} attention tp={}", model.name, tp), reason};
+  }
+  return Heads{model.q_heads / tp, std::max(model.kv_heads / tp, 1), model.head_dim};
+}
+
 std::variant<Linear, Refusal> shard(const Model& model, const std::string& layer, int tp, int64_t group) {
   if (const std::string reason = uneven_split(model, layer, tp, group); !reason.empty()) {
     return Refusal{fmt::format("{} {} tp={}", model.name, layer, tp), reason};
   }
   const int64_t head_dim = model.head_dim;
   if (layer == "qkv") {
-    const int64_t kv_heads = std::max(model.kv_heads / tp, 1);
+    const int64_t kv_heads = std::max(model.kv_heads / tp, 1);  // as shard_heads()
     return Linear{layer, (model.q_heads / tp + 2 * kv_heads) * head_dim, model.hidden};
   }
   if (layer == "o") return Linear{layer, model.hidden, model.q_heads / tp * head_dim};

@@ -28,6 +28,13 @@ struct Linear {
   int64_t k = 0;
 };
 
+/// The heads of one tensor-parallel rank's attention.
+struct Heads {
+  int q_heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+};
+
 /// Work that cannot be asked for, and why. The rest of the job goes on.
 struct Refusal {
   std::string what;    ///< "Llama-3-8B down w4a8-g128 tp=8"
@@ -41,6 +48,10 @@ const std::vector<std::string>& linear_layers();
 /// replicated when tp exceeds them. `group` is the scheme's quantization group along k (0: none). A split of heads,
 /// of the intermediate width or of a group that does not come out even is a Refusal.
 std::variant<Linear, Refusal> shard(const Model& model, const std::string& layer, int tp, int64_t group);
+
+/// Attention as one of `tp` ranks computes it, split as qkv is: KV heads are replicated when tp exceeds them. A split
+/// that does not come out even is a Refusal.
+std::variant<Heads, Refusal> shard_heads(const Model& model, int tp);
 
 /// Reads a model by name ("llama-3-8b": models/<name>.yaml beside the job, then configs/models/<name>.yaml, then the
 /// copy in the program) or by path ("….yaml", relative to `folder`). Throws Fault::Input with file, line and column; a

@@ -93,18 +93,21 @@ CudaTimer::Operands& CudaTimer::operands_for(const Family& family, const Point& 
   const std::vector<Buffer> buffers = family.prepare(*family.make_case(problem, operand_seed), point);
   const bool weights =
       std::ranges::any_of(buffers, [](const Buffer& buffer) { return buffer.role == Buffer::Role::Weights; });
-  const auto rotating_role = weights ? Buffer::Role::Weights : Buffer::Role::Input;
+  const auto rotates = [&](const Buffer& buffer) {
+    if (weights) return buffer.role == Buffer::Role::Weights;
+    return buffer.role == Buffer::Role::Input || buffer.role == Buffer::Role::InOut;
+  };
 
   auto made = std::make_unique<Operands>();
   made->key = key;
   made->cache = weights ? "weights-cold" : "cold";
   size_t rotating_bytes = 0;
   for (const Buffer& buffer : buffers) {
-    if (buffer.role == rotating_role) rotating_bytes += buffer.bytes.size();
+    if (rotates(buffer)) rotating_bytes += buffer.bytes.size();
   }
   made->turns.resize(rotation_copies(rotating_bytes, static_cast<size_t>(device_.gpu().device.l2_bytes)));
   for (const Buffer& buffer : buffers) {
-    if (buffer.role != rotating_role) {
+    if (!rotates(buffer)) {
       made->fixed[buffer.name] = upload(buffer.bytes);
     } else {
       for (auto& turn : made->turns) turn[buffer.name] = upload(buffer.bytes);

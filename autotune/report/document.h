@@ -56,8 +56,9 @@ struct Fields {
 };
 
 /// A plot. `plot` is what report.js draws with Chart.js:
-///   {"x": {"label", "min", "max"}, "y": {…}, "lines": [{"label", "kind", "points": [[x, y], …]}],
-///    "series": [{"label", "connected", "points": [{"x", "y", "text": [line, …]}]}]}; both axes are logarithmic.
+///   {"x": {"label", "min", "max"}, "y": {…}, "lines": [{"label", "kind", "lesser", "points": [[x, y], …]}],
+///    "series": [{"label", "connected", "hollow", "points": [{"x", "y", "text": [line, …]}]}]}; both axes are
+///   logarithmic, a lesser line is dotted.
 struct Figure {
   std::string id = {};
   std::string title = {};

@@ -1,4 +1,4 @@
-// One weight layout can be deployed per matrix: which one, and what that costs.
+// One layout can be deployed per weight matrix, and per cache: which one, and what that costs.
 #include <fmt/format.h>
 
 #include "autotune/report/sections.h"
@@ -19,13 +19,13 @@ void add_layouts(const GpuFacts& gpu, Document& document) {
     return;
   }
   Table table{
-      .columns = {
-          {"weights", false, "problems of this scheme and size read the same weights, so they share one layout"},
-          {"layout", false, ""},
-          {"weighted ms", true, "Σ weight × time over the group's problems, in the chosen layout"},
-          {"free choice", true, "the same sum if every problem could take its own layout"},
-          {"cost", true, "chosen / free − 1"},
-          {"other layouts", false, "their weighted time; a sum over fewer problems is not comparable"}}};
+      .columns = {{"weights or cache", false,
+                   "problems of this scheme and size read the same weights or cache, so they share one layout"},
+                  {"layout", false, ""},
+                  {"weighted ms", true, "Σ weight × time over the group's problems, in the chosen layout"},
+                  {"free choice", true, "the same sum if every problem could take its own layout"},
+                  {"cost", true, "chosen / free − 1"},
+                  {"other layouts", false, "their weighted time; a sum over fewer problems is not comparable"}}};
   double chosen = 0, free = 0;
   for (const LayoutChoice& choice : gpu.layouts) {
     std::string others;
@@ -45,9 +45,9 @@ void add_layouts(const GpuFacts& gpu, Document& document) {
     chosen += choice.chosen_us;
     free += choice.free_us;
   }
-  document.add(
-      Paragraph{fmt::format("One layout per weight matrix: {} ms weighted, against {} ms with a free choice ({}).",
-                            sum_text(chosen), sum_text(free), signed_percent_text(free > 0 ? chosen / free - 1 : 0))});
+  document.add(Paragraph{
+      fmt::format("One layout per weight matrix or cache: {} ms weighted, against {} ms with a free choice ({}).",
+                  sum_text(chosen), sum_text(free), signed_percent_text(free > 0 ? chosen / free - 1 : 0))});
   document.add(std::move(table));
 }
 

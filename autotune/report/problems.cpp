@@ -84,7 +84,7 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
                      .number = ratio});
     return;
   }
-  std::string why = "not tuned";
+  std::string why = "none";
   if (facts.published && facts.published->outcome != Outcome::Ok) {
     why = fmt::format("{}: {}", store::to_text(facts.published->outcome), shorten(facts.published->reason, 80));
   } else if (facts.published && facts.published->median_us) {
@@ -97,10 +97,18 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
   cells.insert(cells.end(), {missing(why), missing()});
 }
 
+/// A list of contexts can be as long as the batch.
+Cell problem_cell(const ProblemFacts& facts) {
+  constexpr size_t longest = 90;
+  const std::string& text = facts.problem.text;
+  return {.text = text.size() <= longest ? text : text.substr(0, longest) + "…",
+          .style = Cell::Style::Code,
+          .note = shorten(facts.label, 90),
+          .hover = text.size() <= longest ? facts.label : text + "  " + facts.label};
+}
+
 std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
-  std::vector<Cell> cells = {
-      {.text = facts.problem.text, .style = Cell::Style::Code, .note = shorten(facts.label, 90), .hover = facts.label},
-      variant_cell(facts)};
+  std::vector<Cell> cells = {problem_cell(facts), variant_cell(facts)};
   if (facts.timed()) {
     const Candidate& row = *facts.chosen;
     cells.push_back(time_cell(row));

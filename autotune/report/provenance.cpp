@@ -35,7 +35,10 @@ void add_provenance(const Facts& facts, Document& document) {
       {"QServe's point",
        "the tile sizes that QServe's source hard-codes for the problem, compiled from our kernels; "
        "not QServe's own binary"},
-      {"layout", "how packed weights lie in memory; all problems that read one matrix share one layout"},
+      {"layout",
+       "how packed weights, or a cache's pages, lie in memory; all problems that read one matrix or one cache share "
+       "one "
+       "layout"},
       {"ablation", "the same kernel without dequantisation; it is never chosen"},
   }});
 }

@@ -32,6 +32,25 @@ function logAxis(axis) {
   };
 }
 
+/** Names horizontal lines at their right ends, from the top down: above the line, or below, or further left. */
+function nameFlatCeilings(ctx, area, lines) {
+  const height = isNarrow() ? 11 : 13;
+  const taken = [];
+  const free = (box) => taken.every((o) => box.right < o.left || o.right < box.left || box.bottom < o.top || o.bottom < box.top);
+  ctx.textAlign = "right";
+  ctx.textBaseline = "top";
+  for (const { label, y } of lines.sort((a, b) => a.y - b.y)) {
+    const width = ctx.measureText(label).width;
+    const boxes = [0, 1, 2].flatMap((column) => [y - 3 - height, y + 4].map((top) => {
+      const right = area.right - 6 - column * (width + 14);
+      return { left: right - width, right, top, bottom: top + height };
+    }));
+    const box = boxes.find(free) ?? boxes[0];
+    taken.push(box);
+    ctx.fillText(label, box.right, box.top);
+  }
+}
+
 /** Writes each ceiling's name along its line, below the points. */
 const ceilingLabels = {
   id: "ceilingLabels",
@@ -40,7 +59,7 @@ const ceilingLabels = {
     ctx.save();
     ctx.font = `${isNarrow() ? 10 : 12}px ${Chart.defaults.font.family}`;
     ctx.fillStyle = css("--roof");
-    const taken = [];
+    const flat = [];
     chart.data.datasets.forEach((set, index) => {
       if (!set.ceiling || !chart.isDatasetVisible(index)) return;
       const [from, to] = chart.getDatasetMeta(index).data;
@@ -48,12 +67,7 @@ const ceilingLabels = {
       const slope = Math.atan2(to.y - from.y, to.x - from.x);
       ctx.save();
       if (slope === 0) {
-        // Two ceilings of nearly one height: the second is named below its line.
-        const below = taken.some((y) => Math.abs(y - from.y) < 16);
-        taken.push(from.y);
-        ctx.textAlign = "right";
-        ctx.textBaseline = below ? "top" : "bottom";
-        ctx.fillText(set.label, area.right - 6, from.y + (below ? 4 : -4));
+        flat.push({ label: set.label, y: from.y });
       } else {
         const others = chart.data.datasets.slice(0, index).filter((other) => other.kind === set.kind).length;
         const x = from.x + 14, y = from.y + 14 * Math.tan(slope);
@@ -64,6 +78,7 @@ const ceilingLabels = {
       }
       ctx.restore();
     });
+    nameFlatCeilings(ctx, area, flat);
     ctx.restore();
   },
 };
@@ -71,21 +86,23 @@ const ceilingLabels = {
 function datasets(plot) {
   const points = plot.series.map((series, i) => {
     const color = css(`--series-${i % 6}`);
+    // Another operator's points are hollow, so they take a shape that has an inside.
+    const shape = series.hollow ? shapes[i % 4] : shapes[i % shapes.length];
     return {
       label: series.label,
       data: series.points,
       showLine: series.connected,
       borderColor: color + "66",
       borderWidth: 1,
-      backgroundColor: color,
-      pointStyle: shapes[i % shapes.length],
+      backgroundColor: series.hollow ? "transparent" : color,
+      pointStyle: shape,
       pointBorderColor: color,
-      pointBorderWidth: i % 6 > 3 ? 2 : 1,
+      pointBorderWidth: series.hollow || i % 6 > 3 ? 2 : 1,
       pointRadius: 5,
       pointHoverRadius: 7,
     };
   });
-  const ceilings = plot.lines.map((line, i) => ({
+  const ceilings = plot.lines.map((line) => ({
     label: line.label,
     kind: line.kind,
     ceiling: true,
@@ -95,8 +112,7 @@ function datasets(plot) {
     pointHitRadius: 0,
     borderColor: css("--roof"),
     borderWidth: 1.5,
-    // The second ceiling of a kind is the lower or the less sure one.
-    borderDash: plot.lines.slice(0, i).some((other) => other.kind === line.kind) ? [2, 3] : dashes[line.kind],
+    borderDash: line.lesser ? [2, 3] : dashes[line.kind],
     order: 1,
   }));
   return points.concat(ceilings);

@@ -1,5 +1,6 @@
 // The GPU's ceilings, and one point a chosen kernel.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -70,9 +71,12 @@ json ceiling_line(const Ceiling& ceiling, double top_tops, double best_gbps, con
     double begin = best_gbps > 0 ? std::max(x.least, ceiling.value / best_gbps * 1000) : x.least;
     points = {{rounded(begin), rounded(ceiling.value)}, {rounded(x.most), rounded(ceiling.value)}};
   }
+  // What is drawn as the lesser of two: a measured bandwidth, a part of a tensor rate.
+  const bool lesser = memory ? ceiling.name != "DRAM (listed)" : ceiling.name.find(", mma.sync") != std::string::npos;
   const char* kind = memory ? "memory" : ceiling.kind == Ceiling::Kind::Tensor ? "tensor" : "cuda_core";
   return {{"label", ceiling.name + "  " + rate_text(ceiling.value, memory ? "GB/s" : "TOPS")},
           {"kind", kind},
+          {"lesser", lesser},
           {"points", points}};
 }
 
@@ -92,12 +96,24 @@ json point(const ProblemFacts& facts) {
 /// More series than this, and a legend no longer tells them apart.
 constexpr size_t kMostSeries = 8;
 
-/// One series for each weight matrix while there are few, one for each scheme otherwise.
+/// The operators that have points, in the problems' order.
+std::vector<std::string> drawn_operators(const GpuFacts& gpu) {
+  std::vector<std::string> operators;
+  for (const ProblemFacts& facts : gpu.problems) {
+    const std::string& op = facts.problem.op;
+    if (drawable(facts) && std::ranges::find(operators, op) == operators.end()) operators.push_back(op);
+  }
+  return operators;
+}
+
+/// One series for each weight matrix or cache while there are few, one for each scheme otherwise. The first operator's
+/// points are filled, others hollow.
 json make_series(const GpuFacts& gpu) {
+  const std::vector<std::string> operators = drawn_operators(gpu);
   std::set<std::string> schemes, matrices;
   for (const ProblemFacts& facts : gpu.problems) {
-    schemes.insert(facts.problem.scheme);
-    matrices.insert(facts.problem.scheme + " " + facts.problem.layout_group);
+    schemes.insert(facts.problem.op + " " + facts.problem.scheme);
+    matrices.insert(facts.problem.op + " " + facts.problem.scheme + " " + facts.problem.layout_group);
   }
   bool by_matrix = matrices.size() <= kMostSeries;
   json series = json::array();
@@ -105,11 +121,16 @@ json make_series(const GpuFacts& gpu) {
   for (const ProblemFacts& facts : gpu.problems) {
     if (!drawable(facts)) continue;
     const store::ProblemRow& problem = facts.problem;
-    std::string key = by_matrix ? problem.scheme + " " + problem.layout_group : problem.op + " " + problem.scheme;
+    std::string key = problem.op + " " + problem.scheme + (by_matrix ? " " + problem.layout_group : "");
     if (series.empty() || key != current) {
-      std::string label = by_matrix && schemes.size() == 1 ? problem.layout_group : key;
+      std::string label = by_matrix && schemes.size() == 1     ? problem.layout_group
+                          : by_matrix && operators.size() == 1 ? problem.scheme + " " + problem.layout_group
+                                                               : key;
       if (by_matrix && !facts.label.empty()) label += fmt::format(" ({})", shorten(facts.label, 40));
-      series.push_back({{"label", label}, {"connected", by_matrix}, {"points", json::array()}});
+      series.push_back({{"label", label},
+                        {"connected", by_matrix},
+                        {"hollow", problem.op != operators.front()},
+                        {"points", json::array()}});
       current = key;
     }
     series.back()["points"].push_back(point(facts));
@@ -160,15 +181,20 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
     bool memory = ceiling.kind == Ceiling::Kind::Memory;
     names += (names.empty() ? "" : ", ") + ceiling.name + " " + rate_text(ceiling.value, memory ? "GB/s" : "TOPS");
   }
+  std::string caption =
+      "x: operations over the least bytes the problem must move (each input and output once), so tall is fast and the "
+      "roof is the speed of light.";
+  if (const auto operators = drawn_operators(gpu); operators.size() > 1) {
+    caption += fmt::format(" Filled points are {}, hollow ones {}.", operators.front(),
+                           fmt::join(operators.begin() + 1, operators.end(), ", "));
+  }
   document.add(Figure{
       .id = gpu.id() + "-roofline-plot",
       .title = fmt::format("{}: chosen kernels under the roofline ({})", gpu.name(), gpu.source()),
       .alt =
           fmt::format("Log-log roofline of {}: {} {} under the ceilings {}. The same numbers are in the table below.",
                       gpu.name(), plural(drawn, "chosen kernel"), gpu.source(), names.empty() ? "(none)" : names),
-      .caption =
-          "x: operations over the least bytes the problem must move (each input and output once), so tall is fast "
-          "and the roof is the speed of light.",
+      .caption = caption,
       .plot = make_plot(gpu, ceilings)});
 }
 

@@ -16,6 +16,7 @@ constexpr GpuSection kGpu[] = {
     {"failures", add_failures}, {"environment", add_environment},
 };
 constexpr Section kClosing[] = {
+    {"anchors", add_anchors},
     {"provenance", add_provenance},
 };
 

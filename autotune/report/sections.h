@@ -25,6 +25,7 @@ void add_problems(const GpuFacts&, Document&);
 void add_layouts(const GpuFacts&, Document&);
 void add_failures(const GpuFacts&, Document&);
 void add_environment(const GpuFacts&, Document&);
+void add_anchors(const Facts&, Document&);
 void add_provenance(const Facts&, Document&);
 
 std::span<const Section> opening_sections();

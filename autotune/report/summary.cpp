@@ -50,30 +50,47 @@ struct Spread {
   double mean() const { return std::exp(log_sum / count); }
 };
 
-Cell spread_cell(const Spread& spread, size_t of, std::string (*text)(double)) {
+Cell spread_cell(const Spread& spread, int64_t of, std::string (*text)(double)) {
   if (spread.count == 0) return {.text = "—", .number = -1};
   return {.text = text(spread.mean()),
           .note = fmt::format("{} – {}, {} of {}", text(spread.least), text(spread.most), spread.count, of),
           .number = spread.mean()};
 }
 
-std::vector<Cell> gpu_row(const GpuFacts& gpu) {
+/// One operator's problems on one GPU: figures of different operators are not averaged.
+std::vector<Cell> operator_row(const GpuFacts& gpu, const std::string& op) {
   Spread share, gain;
-  int timed = 0;
+  int64_t problems = 0, timed = 0, candidates = 0, ok = 0;
   for (const ProblemFacts& facts : gpu.problems) {
+    if (facts.problem.op != op) continue;
+    ++problems;
+    for (const auto& [outcome, count] : facts.outcomes) {
+      candidates += count;
+      ok += outcome == store::Outcome::Ok ? count : 0;
+    }
     if (!facts.timed()) continue;
     ++timed;
     if (facts.chosen->speed_of_light_us > 0) share.add(facts.chosen->speed_of_light_us / *facts.chosen->median_us);
     if (auto* row = facts.comparable_published()) gain.add(*row->median_us / *facts.chosen->median_us);
   }
-  int64_t ok = gpu.outcomes.contains(store::Outcome::Ok) ? gpu.outcomes.at(store::Outcome::Ok) : 0;
   return {{.text = gpu.name(), .note = gpu.row.environment.architecture},
+          {.text = op.empty() ? "—" : op},
           {.text = gpu.source(), .style = Cell::Style::Badge},
-          {.text = fmt::format("{} of {}", timed, gpu.problems.size()), .number = timed},
-          {.text = count_text(gpu.candidates), .number = static_cast<double>(gpu.candidates)},
+          {.text = fmt::format("{} of {}", timed, problems), .number = static_cast<double>(timed)},
+          {.text = count_text(candidates), .number = static_cast<double>(candidates)},
           {.text = count_text(ok), .number = static_cast<double>(ok)},
-          spread_cell(share, gpu.problems.size(), percent_text),
-          spread_cell(gain, gpu.problems.size(), ratio_text)};
+          spread_cell(share, problems, percent_text),
+          spread_cell(gain, problems, ratio_text)};
+}
+
+/// In the order of the problems; one empty name where there are none, so that every GPU has a row.
+std::vector<std::string> operators_of(const GpuFacts& gpu) {
+  std::vector<std::string> operators;
+  for (const ProblemFacts& facts : gpu.problems) {
+    if (operators.empty() || operators.back() != facts.problem.op) operators.push_back(facts.problem.op);
+  }
+  if (operators.empty()) operators.emplace_back();
+  return operators;
 }
 
 }  // namespace
@@ -83,6 +100,7 @@ void add_summary(const Facts& facts, Document& document) {
   if (facts.gpus.empty()) return;
   document.add(Heading{2, "Summary", "summary", ""});
   Table table{.columns = {{"GPU", false, ""},
+                          {"operator", false, ""},
                           {"source", false, "where its times come from"},
                           {"problems", true, "problems with a chosen, timed kernel"},
                           {"candidates", true, "problem × variant, ablations not counted"},
@@ -91,7 +109,9 @@ void add_summary(const Facts& facts, Document& document) {
                           {"gain over QServe's point", true,
                            "time of QServe's table point / time of the chosen kernel, both tuned here: geometric mean; "
                            "least – most, of how many"}}};
-  for (const GpuFacts& gpu : facts.gpus) table.rows.push_back(gpu_row(gpu));
+  for (const GpuFacts& gpu : facts.gpus) {
+    for (const std::string& op : operators_of(gpu)) table.rows.push_back(operator_row(gpu, op));
+  }
   document.add(std::move(table));
 }
 

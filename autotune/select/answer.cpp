@@ -1,12 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <set>
+#include <tuple>
 #include <utility>
 
+#include "autotune/select/neighbours.h"
 #include "autotune/select/select.h"
 #include "autotune/select/usable.h"
-#include "kernels/base/error.h"
 
 namespace qoq::select {
 
@@ -15,68 +16,34 @@ using store::Source;
 
 namespace {
 
-/// The field along which an operator's neighbours lie. A new operator with such a field is one more line.
-constexpr std::pair<std::string_view, std::string_view> kSizeAxes[] = {{"gemm", "m"}};
-
-std::string_view size_axis(std::string_view op) {
-  for (const auto& [name, axis] : kSizeAxes) {
-    if (name == op) return axis;
-  }
-  return "";
-}
-
-int64_t size_of(const Problem& problem) {
-  const std::string_view axis = size_axis(problem.op);
-  return axis.empty() ? 0 : problem.size(axis);
-}
-
-/// Fields by name, so that their order does not matter.
-std::map<std::string, std::string> fields_of(const Problem& problem, const std::vector<std::string>& without) {
-  std::map<std::string, std::string> fields(problem.fields.begin(), problem.fields.end());
-  for (const std::string& name : without) fields.erase(name);
-  return fields;
-}
-
-bool same_work(const Problem& a, const Problem& b, const std::vector<std::string>& without) {
-  return a.op == b.op && a.scheme == b.scheme && fields_of(a, without) == fields_of(b, without);
-}
-
-/// The fields that a group's text names: "n=28672 k=4096" → n, k.
-std::vector<std::string> group_fields(std::string_view layout_group) {
-  std::vector<std::string> names;
-  for (size_t start = 0; start < layout_group.size();) {
-    const size_t end = std::min(layout_group.find(' ', start), layout_group.size());
-    const std::string_view word = layout_group.substr(start, end - start);
-    if (const size_t equals = word.find('='); equals != std::string_view::npos)
-      names.emplace_back(word.substr(0, equals));
-    start = end + 1;
-  }
-  return names;
-}
-
 struct Tuned {
   std::string text;
   std::string layout_group;
   Problem problem;
-  int64_t size = 0;
+  double size = 0;
 };
+
+bool whole_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 /// One question on its way to an answer.
 class Question {
  public:
   Question(const store::Store& store, const Selection& selection, const Problem& problem, const FamilyRules& rules)
       : store_(store), selection_(selection), problem_(problem), rules_(rules), size_(size_of(problem)) {
+    std::vector<Problem> others;
+    std::string layout_group = rules_.layout_group ? rules_.layout_group(problem) : "";
     for (const store::ProblemRow& row : store.problems()) {
       if (row.op != problem.op || row.scheme != problem.scheme) continue;
-      // Any problem of the operator shows which fields make its group.
-      if (group_fields_.empty()) group_fields_ = group_fields(row.layout_group);
-      Problem known = Problem::parse(row.text);
+      const Problem known = Problem::parse(row.text);
+      if (!rules_.layout_group && same_work(known, problem_, {})) layout_group = row.layout_group;
       known_.push_back({row.text, row.layout_group, known, size_of(known)});
+      others.push_back(known);
     }
-    for (const Tuned& known : known_) {
-      if (!same_work(known.problem, problem_, other_fields())) continue;
-      group_ = selection.group(problem.op, problem.scheme, known.layout_group);
-    }
+    roles_ = field_roles(others, problem_, rules_);
+    layout_group_ = layout_group;
+    group_ = selection.group(problem.op, problem.scheme, layout_group);
     if (group_ != nullptr) layout_ = group_->layout;
   }
 
@@ -95,17 +62,24 @@ class Question {
   }
 
  private:
-  /// All fields but those that name the weights: problems that agree in the rest have the same weights.
-  std::vector<std::string> other_fields() const {
-    std::vector<std::string> others;
-    for (const auto& [name, value] : problem_.fields) others.push_back(name);
-    for (const Tuned& known : known_) {
-      for (const auto& [name, value] : known.problem.fields) others.push_back(name);
+  double size_of(const Problem& problem) const { return rules_.size ? rules_.size(problem) : 0; }
+
+  /// The one field that sizes are told apart by; "size" when there are several, or when it is no number.
+  std::string axis() const {
+    const bool one = roles_.size.size() == 1 && whole_number(problem_.field(*roles_.size.begin()));
+    return one ? *roles_.size.begin() : "size";
+  }
+  /// What the asked problem has of it.
+  std::string asked() const { return axis() == "size" ? size_text(size_) : std::string(problem_.field(axis())); }
+  static std::string size_text(double size) { return fmt::format("{:.15g}", size); }
+
+  /// "m=64"; "batch=64 ctx=1536, size 98304".
+  std::string place_of(const Tuned& tuned) const {
+    std::string text;
+    for (const auto& [name, value] : tuned.problem.fields) {
+      if (roles_.size.contains(name)) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, value);
     }
-    std::erase_if(others, [&](const std::string& name) {
-      return std::find(group_fields_.begin(), group_fields_.end(), name) != group_fields_.end();
-    });
-    return others;
+    return axis() == "size" ? fmt::format("{}, size {}", text, size_text(tuned.size)) : text;
   }
 
   void say(std::string sentence) {
@@ -150,23 +124,32 @@ class Question {
     return std::nullopt;
   }
 
+  /// Problems of the same weights at other sizes, by size; of equal sizes the likest first.
+  std::vector<Tuned> neighbours() const {
+    std::vector<std::tuple<double, size_t, const Tuned*>> order;
+    for (const Tuned& known : known_) {
+      const size_t differing = differing_fields(known.problem, problem_).size();
+      if (differing > 0 && known.layout_group == layout_group_ && same_work(known.problem, problem_, roles_.size))
+        order.emplace_back(known.size, differing, &known);
+    }
+    std::ranges::stable_sort(order, {},
+                             [](const auto& entry) { return std::pair(std::get<0>(entry), std::get<1>(entry)); });
+    std::vector<Tuned> sorted;
+    for (const auto& [size, differing, known] : order) sorted.push_back(*known);
+    return sorted;
+  }
+
   std::optional<Choice> between() {
-    const std::string_view axis = size_axis(problem_.op);
-    if (axis.empty()) return std::nullopt;
     // The nearest tuned size at or above, and the nearest below, that have a usable row.
     std::optional<Tuned> above, below;
     std::vector<Candidate> rows_above, rows_below;
-    std::vector<Tuned> sizes;
-    for (const Tuned& known : known_) {
-      if (known.size != size_ && same_work(known.problem, problem_, {std::string(axis)})) sizes.push_back(known);
-    }
-    std::sort(sizes.begin(), sizes.end(), [](const Tuned& a, const Tuned& b) { return a.size < b.size; });
-    for (const Tuned& known : sizes) {
+    for (const Tuned& known : neighbours()) {
       if (above) break;
+      if (below && known.size == below->size) continue;
       auto rows = rows_of(known);
       if (rows.empty()) continue;
-      (known.size > size_ ? above : below) = known;
-      (known.size > size_ ? rows_above : rows_below) = std::move(rows);
+      (known.size >= size_ ? above : below) = known;
+      (known.size >= size_ ? rows_above : rows_below) = std::move(rows);
     }
     for (const auto* rows : {&rows_above, &rows_below}) {
       const auto row = std::find_if(rows->begin(), rows->end(), [&](const Candidate& c) { return supported(c); });
@@ -181,9 +164,9 @@ class Question {
       }
       if (row != rows->begin()) choice.evidence.push_back(evidence_of(*row, selection_.environment_text));
       const std::string rule = rows == &rows_above
-                                   ? fmt::format("the smallest tuned {} ≥ {}", axis, size_)
-                                   : fmt::format("the largest tuned {}, none above {} will do", axis, size_);
-      say(fmt::format("taken from {}={}, {}", axis, (rows == &rows_above ? above : below)->size, rule));
+                                   ? fmt::format("the smallest tuned {} ≥ {}", axis(), asked())
+                                   : fmt::format("the largest tuned {}, none above {} will do", axis(), asked());
+      say(fmt::format("taken from {}, {}", place_of(rows == &rows_above ? *above : *below), rule));
       return choice;
     }
     return std::nullopt;
@@ -191,23 +174,24 @@ class Question {
 
   /// What is chosen most often for other weights of the scheme, at the nearest size that has one.
   std::optional<Choice> common() {
-    std::vector<std::string> ignored = group_fields_;
-    const std::string axis(size_axis(problem_.op));
-    if (!axis.empty()) ignored.push_back(axis);
-    std::map<int64_t, std::vector<const Choice*>> by_size;
+    std::set<std::string> free = roles_.size;
+    free.insert(roles_.weights.begin(), roles_.weights.end());
+    std::map<double, std::vector<const Choice*>> by_size;
     for (const Choice& choice : selection_.choices) {
       if (choice.how != How::Exact || (!layout_.empty() && choice.layout != layout_)) continue;
       const Problem chosen = Problem::parse(choice.problem);
-      if (same_work(chosen, problem_, ignored)) by_size[size_of(chosen)].push_back(&choice);
+      if (same_work(chosen, problem_, free)) by_size[size_of(chosen)].push_back(&choice);
     }
-    std::vector<int64_t> order;
+    std::vector<double> order;
     for (auto at = by_size.lower_bound(size_); at != by_size.end(); ++at) order.push_back(at->first);
     for (auto at = by_size.lower_bound(size_); at != by_size.begin();) order.push_back((--at)->first);
-    for (const int64_t size : order) {
+    for (const double size : order) {
       if (auto choice = most_frequent(by_size.at(size))) {
-        say(fmt::format("these weights were not tuned: what job {} chose most often for {} {}{}, {} of {} times",
-                        selection_.job, problem_.op, problem_.scheme,
-                        axis.empty() ? "" : fmt::format(" at {}={}", axis, size), choice->evidence.size(),
+        const std::string where =
+            axis() == "size" ? fmt::format("size {}", size_text(size))
+                             : fmt::format("{}={}", axis(), Problem::parse(by_size.at(size)[0]->problem).field(axis()));
+        say(fmt::format("these weights were not tuned: what job {} chose most often for {} {} at {}, {} of {} times",
+                        selection_.job, problem_.op, problem_.scheme, where, choice->evidence.size(),
                         by_size.at(size).size()));
         return choice;
       }
@@ -253,9 +237,10 @@ class Question {
   const Selection& selection_;
   const Problem& problem_;
   const FamilyRules& rules_;
-  int64_t size_;
+  double size_;
   std::vector<Tuned> known_;  ///< problems of the same operator and scheme
-  std::vector<std::string> group_fields_;
+  FieldRoles roles_;
+  std::string layout_group_;      ///< of the asked problem
   const Group* group_ = nullptr;  ///< of the asked problem's weights
   std::string layout_;            ///< deployed for them; empty: none
   std::vector<std::string> notes_;

@@ -82,11 +82,16 @@ struct Selection {
 using Incumbents = std::map<std::string, std::string>;
 std::string group_key(std::string_view op, std::string_view scheme, std::string_view layout_group);
 
-/// What select asks of the kernel families; each may be left empty.
+/// What select asks of the kernel families; each may be left empty. Without size and layout_group only tuned problems
+/// are answered from rows, and all others by the published point.
 struct FamilyRules {
   struct Published {
     std::string variant, family, layout;
   };
+  /// Family::size: where a problem lies among those that share its layout group.
+  std::function<double(const Problem&)> size;
+  /// Family::layout_group.
+  std::function<std::string(const Problem&)> layout_group;
   /// Why a row's variant cannot solve another problem than its own; nothing when it can.
   std::function<std::optional<std::string>(const store::Candidate&, const Problem&)> unsupported;
   /// The point that published code uses for a problem.
@@ -107,12 +112,11 @@ Selection choose(const store::Store& store, int64_t environment, std::string_vie
 /// The kernel for any problem, tuned or not, in the layouts of `selection` (of the same store).
 ///  exact    the problem was tuned in the group's layout.
 ///  between  the same weights in the layout, other sizes tuned: the variant of the smallest tuned size ≥ the asked one,
-///  or
-///           of the largest; both neighbours are the evidence.
+///           or of the largest; both neighbours are the evidence.
 ///  default  other weights only: at the nearest tuned size by the same rule, the variant most often chosen for this
-///  scheme;
-///           else the published point.
-/// The size axis is the field m of a gemm. Variants that `rules.unsupported` refuses are passed over.
+///           scheme; else the published point.
+/// Sizes are compared by `rules.size`; the fields that it depends on may differ between neighbours, those that name the
+/// weights too in a default, all others must be equal. Variants that `rules.unsupported` refuses are passed over.
 Choice answer(const store::Store& store, const Selection& selection, const Problem& problem,
               const FamilyRules& rules = {});
 

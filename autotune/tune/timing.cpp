@@ -1,5 +1,6 @@
 #include "autotune/tune/timing.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,29 @@ namespace qoq::tune {
 
 namespace {
 
+/// A prediction's parts, summed over the launches; the rest is the longest launch's. Several launches are listed too.
+nlohmann::ordered_json details_of(const Plan& plan, const std::vector<roofline::Prediction>& predictions) {
+  nlohmann::ordered_json details;
+  if (predictions.empty()) return nlohmann::ordered_json::object();
+  std::vector<std::pair<std::string_view, double>> sums = predictions.front().parts();
+  for (size_t i = 1; i < predictions.size(); ++i) {
+    const auto parts = predictions[i].parts();  // the same names in the same order
+    for (size_t part = 0; part < parts.size(); ++part) sums[part].second += parts[part].second;
+  }
+  for (const auto& [name, us] : sums) details["parts_us"][std::string(name)] = us;
+  const auto& longest = *std::ranges::max_element(predictions, {}, &roofline::Prediction::total_us);
+  details["limiter"] = longest.limiter;
+  details["ctas_per_sm"] = longest.residency.blocks_per_sm;
+  details["waves"] = longest.waves;
+  details["tail_efficiency"] = longest.tail_efficiency;
+  for (size_t i = 0; predictions.size() > 1 && i < predictions.size(); ++i) {
+    details["launches"].push_back({{"entry", plan.launches[i].entry},
+                                   {"total_us", predictions[i].total_us},
+                                   {"limiter", predictions[i].limiter}});
+  }
+  return details;
+}
+
 class PredictingClock final : public Clock {
  public:
   explicit PredictingClock(const Target& target) : device_(target.device), gpu_(*target.sheet) {}
@@ -23,22 +47,19 @@ class PredictingClock final : public Clock {
     const Traffic traffic = family.traffic(point, problem, device_);
     const Work work = family.work(problem);
     Timing timing;
-    nlohmann::ordered_json parts;
-    for (const Launch& launch : plan.launches) {
-      const roofline::Prediction prediction = roofline::predict(gpu_, code(build, launch.entry), launch, traffic, work);
-      if (!std::isfinite(prediction.total_us)) {
-        timing.failure = fmt::format("no CTA fits on an SM: {} run out", prediction.residency.limiter);
+    std::vector<roofline::Prediction> predictions;
+    for (size_t i = 0; i < plan.launches.size(); ++i) {
+      const Launch& launch = plan.launches[i];
+      predictions.push_back(roofline::predict(gpu_, code(build, launch.entry), launch,
+                                              traffic_of(plan, i, traffic, device_), i == 0 ? work : Work{}));
+      if (!std::isfinite(predictions.back().total_us)) {
+        timing.failure = fmt::format("no CTA fits on an SM: {} run out", predictions.back().residency.limiter);
         return timing;
       }
-      timing.median_us += prediction.total_us;
-      for (const auto& [name, us] : prediction.parts()) parts["parts_us"][std::string(name)] = us;
-      parts["limiter"] = prediction.limiter;
-      parts["ctas_per_sm"] = prediction.residency.blocks_per_sm;
-      parts["waves"] = prediction.waves;
-      parts["tail_efficiency"] = prediction.tail_efficiency;
+      timing.median_us += predictions.back().total_us;
     }
     timing.source = store::Source::Predicted;
-    timing.details = parts.dump();
+    timing.details = details_of(plan, predictions).dump();
     return timing;
   }
 
@@ -79,6 +100,15 @@ class MeasuringClock final : public Clock {
 };
 
 }  // namespace
+
+Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const Device& device) {
+  if (launch == 0) return family;
+  Traffic gathered;
+  for (const Workspace& workspace : plan.workspaces) gathered.l2_read_bytes += static_cast<double>(workspace.bytes);
+  const bool kept = gathered.l2_read_bytes <= static_cast<double>(device.l2_bytes);
+  gathered.dram_read_bytes = kept ? 0 : gathered.l2_read_bytes;
+  return gathered;
+}
 
 std::unique_ptr<Clock> make_predicting_clock(const Target& target) { return std::make_unique<PredictingClock>(target); }
 std::unique_ptr<Clock> make_measuring_clock(std::unique_ptr<measure::Timer> timer) {

@@ -46,7 +46,7 @@ void CudaVerifier::run_reference(const Family& plain, const Point& point, const 
     fail("the reference kernel {} failed on \"{}\": {}", plain.name(), problem.text(), failure->message);
   }
   for (Buffer& buffer : buffers) {
-    if (buffer.role == Buffer::Role::Output) machine.read(buffer.name, buffer.bytes);
+    if (buffer.written()) machine.read(buffer.name, buffer.bytes);
   }
 }
 
@@ -79,7 +79,7 @@ Check CudaVerifier::compare(const Expected& expected, const std::vector<Buffer>&
   bool compared = false;
   for (const Buffer& buffer : buffers) {
     for (const Buffer& want : expected.buffers) {
-      if (buffer.role != Buffer::Role::Output || want.name != buffer.name) continue;
+      if (!buffer.written() || want.name != buffer.name) continue;
       compared = true;
       const auto [got, wanted] = std::ranges::mismatch(buffer.bytes, want.bytes);
       if (got == buffer.bytes.end() && wanted == want.bytes.end()) continue;

@@ -130,7 +130,10 @@ Verdict EmulatorVerifier::verify(const Family& family, const Point& point, const
   EmulatedMachine machine(std::move(library), seed);
   for (const Buffer& buffer : buffers) {
     const bool output = buffer.role == Buffer::Role::Output;
-    machine.place(buffer.name, buffer.bytes.size(), output ? emulator::Access::Scratch : emulator::Access::ReadOnly);
+    machine.place(buffer.name, buffer.bytes.size(),
+                  output             ? emulator::Access::Scratch
+                  : buffer.written() ? emulator::Access::ReadWrite
+                                     : emulator::Access::ReadOnly);
     if (!output) machine.write(buffer.name, buffer.bytes);
   }
   for (const Workspace& workspace : plan.workspaces) {

@@ -15,9 +15,9 @@ std::byte poison(int run) { return run == 0 ? std::byte{0xa5} : std::byte{0x5a};
 
 void set_up(Machine& machine, const Plan& plan, const std::vector<Buffer>& buffers, int run) {
   for (const Buffer& buffer : buffers) {
-    if (buffer.role != Buffer::Role::Output) continue;
+    if (!buffer.written()) continue;
     Bytes bytes = buffer.bytes;
-    if (run == 1) {
+    if (run == 1 && buffer.role == Buffer::Role::Output) {
       for (std::byte& byte : bytes) byte = ~byte;
     }
     machine.write(buffer.name, bytes);
@@ -53,7 +53,7 @@ std::optional<std::string> unrestored_workspace(Machine& machine, const Plan& pl
 
 std::optional<std::string> changed_input(Machine& machine, const std::vector<Buffer>& buffers) {
   for (const Buffer& buffer : buffers) {
-    if (buffer.role == Buffer::Role::Output) continue;
+    if (buffer.written()) continue;
     Bytes now(buffer.bytes.size());
     machine.read(buffer.name, now);
     if (now != buffer.bytes) return fmt::format("the kernel wrote to its input '{}'", buffer.name);
@@ -88,7 +88,7 @@ void run_twice(Machine& machine, const std::function<Check(const std::vector<Buf
       return give(failure->status, fmt::format("run {}: {}", run + 1, failure->message));
     }
     for (Buffer& buffer : buffers) {
-      if (buffer.role == Buffer::Role::Output) machine.read(buffer.name, buffer.bytes);
+      if (buffer.written()) machine.read(buffer.name, buffer.bytes);
     }
     if (run == 0) {
       const Check result = check(buffers);

@@ -17,6 +17,8 @@ void sync_named(u32 id, u32 count);
 void sync_warp();
 u32 shuffle_xor(u32 value, u32 mask);
 u32 shuffle(u32 value, u32 lane);
+bool any_of_warp(bool condition);
+u32 transpose_matrix(u32 value);
 
 /// `size` is 1, 2, 4, 8 or 16 bytes.
 void load_global(void* to, const void* from, u32 size);
@@ -65,5 +67,8 @@ void setmaxnreg(u32 registers);
 float half_to_float(u16 bits);
 u32 pack_half2(float low, float high);
 u32 pack_bfloat2(float low, float high);
+i32 round_to_int(float value);
+float exp2(float x);
+float log2(float x);
 
 }  // namespace qoq::emulator

@@ -10,6 +10,8 @@ enum class Operation : uint8_t {
   SyncNamed,
   SyncWarp,
   Shuffle,
+  Vote,
+  TransposeMatrix,
   LoadGlobal,
   LoadReadonly,
   StoreGlobal,

@@ -155,6 +155,10 @@ const char* name_of(Operation operation) {
       return "sync_warp";
     case Operation::Shuffle:
       return "shuffle";
+    case Operation::Vote:
+      return "vote";
+    case Operation::TransposeMatrix:
+      return "movmatrix";
     case Operation::LoadGlobal:
       return "load_global";
     case Operation::LoadReadonly:

@@ -76,4 +76,29 @@ u32 shuffle(u32 value, u32 lane) {
   return shuffle_from(value, [lane](u32) { return lane; });
 }
 
+bool any_of_warp(bool condition) {
+  bool mine = condition;
+  meet(Operation::Vote, 0, mine, [](auto& lanes) {
+    bool any = false;
+    for (const bool* lane : lanes) any = any || *lane;
+    for (bool* lane : lanes) *lane = any;
+  });
+  return mine;
+}
+
+u32 transpose_matrix(u32 value) {
+  u32 mine = value;
+  meet(Operation::TransposeMatrix, 0, mine, [](auto& lanes) {
+    u16 matrix[8][8];
+    for (u32 lane = 0; lane < warp_size; ++lane) {
+      for (u32 e = 0; e < 2; ++e) matrix[lane / 4][lane % 4 * 2 + e] = static_cast<u16>(*lanes[lane] >> (16 * e));
+    }
+    for (u32 lane = 0; lane < warp_size; ++lane) {
+      const u32 row = lane / 4, pair = lane % 4 * 2;
+      *lanes[lane] = matrix[pair][row] | static_cast<u32>(matrix[pair + 1][row]) << 16;
+    }
+  });
+  return mine;
+}
+
 }  // namespace qoq::emulator

@@ -48,6 +48,22 @@ QOQ_DEVICE u32 shuffle(u32 value, u32 lane) {
   asm volatile("shfl.sync.idx.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=r"(result) : "r"(value), "r"(lane));
   return result;
 }
+/// vote.sync.any.pred: whether `condition` holds on any of the 32 lanes.
+QOQ_DEVICE bool any_of_warp(bool condition) {
+  u32 result;
+  asm volatile(
+      "{.reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.any.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q;}"
+      : "=r"(result)
+      : "r"(static_cast<u32>(condition)));
+  return result != 0;
+}
+/// movmatrix.sync.m8n8.trans.b16: the warp's 8 × 8 matrix of 16-bit elements (lane 4·row + pair holds a row's elements
+/// 2·pair and 2·pair + 1) transposed.
+QOQ_DEVICE u32 transpose_matrix(u32 value) {
+  u32 result;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(value));
+  return result;
+}
 
 // ---- Global memory (PTX: "ld", "st", "atom", "red", "Memory Consistency Model") -----------------------------------
 // T is 1, 2, 4, 8 or 16 bytes and the pointer is aligned to it.
@@ -69,6 +85,11 @@ QOQ_DEVICE u32x4 load_global(const u32x4* from) {
 template <class T>
 QOQ_DEVICE T load_readonly(const T* from) {
   return __ldg(from);
+}
+QOQ_DEVICE u32x4 load_readonly(const u32x4* from) {
+  u32x4 v;
+  asm("ld.global.nc.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from));
+  return v;
 }
 QOQ_DEVICE half load_readonly(const half* from) { return {__ldg(&from->bits)}; }
 QOQ_DEVICE bfloat load_readonly(const bfloat* from) { return {__ldg(&from->bits)}; }
@@ -246,6 +267,33 @@ QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f
 
 /// fma.rn.f32: one rounding.
 QOQ_DEVICE float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+/// max.f32 and min.f32: a NaN operand is passed over for the other.
+QOQ_DEVICE float maximum(float a, float b) { return fmaxf(a, b); }
+QOQ_DEVICE float minimum(float a, float b) { return fminf(a, b); }
+/// div.rn.f32: IEEE, one rounding; a dozen instructions.
+QOQ_DEVICE float divide(float a, float b) { return __fdiv_rn(a, b); }
+/// cvt.rni.s32.f32: to nearest even; saturates, NaN becomes 0. On the XU pipe.
+QOQ_DEVICE i32 round_to_int(float value) { return __float2int_rn(value); }
+/// ex2.approx.ftz.f32: 2^x, relative error 2^-22; exp2(−∞) = 0. On the XU pipe, as the next two.
+QOQ_DEVICE float exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+/// lg2.approx.f32 and rcp.approx.f32: absolute error 2^-22 outside (0.5, 2); 1 ulp.
+QOQ_DEVICE float log2(float x) {
+  float y;
+  asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+QOQ_DEVICE float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+/// The bits of a float, and back.
+QOQ_DEVICE u32 as_bits(float value) { return __float_as_uint(value); }
+QOQ_DEVICE float as_float(u32 bits) { return __uint_as_float(bits); }
 /// cvt.rn.f32.s32. On the XU pipe (16 a clock): keep it out of loops.
 QOQ_DEVICE float int_to_float(i32 value) { return __int2float_rn(value); }
 QOQ_DEVICE float to_float(half value) {

@@ -36,6 +36,8 @@ QOQ_DEVICE void sync_named(u32 id, u32 count) { emulator::sync_named(id, count);
 QOQ_DEVICE void sync_warp() { emulator::sync_warp(); }
 QOQ_DEVICE u32 shuffle_xor(u32 value, u32 mask) { return emulator::shuffle_xor(value, mask); }
 QOQ_DEVICE u32 shuffle(u32 value, u32 lane) { return emulator::shuffle(value, lane); }
+QOQ_DEVICE bool any_of_warp(bool condition) { return emulator::any_of_warp(condition); }
+QOQ_DEVICE u32 transpose_matrix(u32 value) { return emulator::transpose_matrix(value); }
 
 // ---- Global memory --------------------------------------------------------------------------------------------------
 
@@ -207,6 +209,16 @@ QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f
 // ---- Floats ---------------------------------------------------------------------------------------------------------
 
 QOQ_DEVICE float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+QOQ_DEVICE float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
+QOQ_DEVICE float minimum(float a, float b) { return __builtin_fminf(a, b); }
+QOQ_DEVICE float divide(float a, float b) { return a / b; }
+QOQ_DEVICE i32 round_to_int(float value) { return emulator::round_to_int(value); }
+/// The three approximations are exact here, rounded once.
+QOQ_DEVICE float exp2(float x) { return emulator::exp2(x); }
+QOQ_DEVICE float log2(float x) { return emulator::log2(x); }
+QOQ_DEVICE float reciprocal(float x) { return 1.0f / x; }
+QOQ_DEVICE u32 as_bits(float value) { return __builtin_bit_cast(u32, value); }
+QOQ_DEVICE float as_float(u32 bits) { return __builtin_bit_cast(float, bits); }
 QOQ_DEVICE float int_to_float(i32 value) { return static_cast<float>(value); }
 QOQ_DEVICE float to_float(half value) { return emulator::half_to_float(value.bits); }
 QOQ_DEVICE float to_float(bfloat value) { return __builtin_bit_cast(float, static_cast<u32>(value.bits) << 16); }

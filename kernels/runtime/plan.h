@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace qoq {
@@ -41,14 +42,35 @@ struct Plan {
 
 /// One operand in host memory, as the kernels read or write it.
 struct Buffer {
-  enum class Role { Input, Weights, Output };
+  enum class Role {
+    Input,
+    Weights,
+    Output,
+    InOut,  ///< read and written: holds these bytes before every run that is checked
+  };
+  /// Whether kernels write it.
+  bool written() const { return role == Role::Output || role == Role::InOut; }
   std::string name;
   Role role = Role::Input;
   std::vector<std::byte> bytes;
 };
 
+/// An array's bytes as an operand.
+template <class T>
+Buffer make_buffer(std::string name, Buffer::Role role, const std::vector<T>& values) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  return {std::move(name), role, {bytes, bytes + values.size() * sizeof(T)}};
+}
+
 /// Where each buffer and workspace lies, by name; device or emulated addresses.
 using Addresses = std::map<std::string, void*>;
+
+/// Sets `pointer` to where the named buffer lies; null when the problem has none.
+template <class T>
+void find_address(const Addresses& addresses, const char* name, T*& pointer) {
+  const auto found = addresses.find(name);
+  pointer = found == addresses.end() ? nullptr : static_cast<T*>(found->second);
+}
 
 /// The bytes of each launch's single argument struct, in launch order.
 using Arguments = std::vector<std::vector<std::byte>>;

@@ -19,10 +19,12 @@ constexpr int64_t kSystemSharedBytes = 1024;  // what sm_90+ cubins add to a ker
 // Attributes of .nv.info: one byte of format, one of name, two of size, then (format 4) that many bytes.
 constexpr uint64_t kHasPayload = 4, kRegisterCount = 0x2f, kFrameSize = 0x11, kMinimumStack = 0x12;
 
+constexpr uint64_t kAlways = 7;  // predicate, bits 12–15
+
 /// Bytes from the end of a branch to its target.
 int64_t branch_offset(int architecture, uint64_t low) {
   const auto high = static_cast<int32_t>(low >> 32);
-  if (architecture < 90) return high;
+  if (architecture < 90) return high & ~3;  // BRA.DIV has two bits of a register below its offset
   return 4 * (int64_t{high >> 2} * 256 + static_cast<int64_t>(low >> 16 & 0xff));
 }
 
@@ -41,7 +43,9 @@ struct Branch {
   int64_t offset = 0;
 };
 
-void find_loops(EntryCode& code, const std::vector<Branch>& branches) {
+/// `ends`: unconditional EXITs. Compilers put seldom-taken code behind them; a branch from there back into the kernel's
+/// body is no loop.
+void find_loops(EntryCode& code, const std::vector<Branch>& branches, const std::vector<int>& ends) {
   // Every kernel ends in a branch to itself. Where it does not decode as one, no target can be trusted.
   const bool calibrated =
       std::any_of(branches.begin(), branches.end(), [](const Branch& b) { return b.offset == -16; });
@@ -53,6 +57,7 @@ void find_loops(EntryCode& code, const std::vector<Branch>& branches) {
       continue;
     }
     if (target >= branch.at) continue;  // forward, or to itself
+    if (std::any_of(ends.begin(), ends.end(), [&](int end) { return target <= end && end < branch.at; })) continue;
     Loop loop{static_cast<int>(target), branch.at, {}};
     for (int i = loop.begin; i <= loop.end; ++i) loop.mix.add(code.instructions[static_cast<size_t>(i)]);
     code.loops.push_back(std::move(loop));
@@ -76,15 +81,18 @@ EntryCode read_entry(int architecture, std::string_view name, std::span<const st
   if (text.size() % kInstructionBytes != 0)
     bad_input("cubin: the code of {} is {} bytes, not whole instructions of 16", name, text.size());
   std::vector<Branch> branches;
+  std::vector<int> ends;
   for (uint64_t at = 0; at < text.size(); at += kInstructionBytes) {
     const uint64_t low = read_number(text, at, 8);
     const Instruction instruction = decode(architecture, low, read_number(text, at + 8, 8));
     if ((instruction.opcode & 0x1ff) == kBranch)
       branches.push_back({static_cast<int>(code.instructions.size()), branch_offset(architecture, low)});
+    if (instruction.name == "EXIT" && (low >> 12 & 0xf) == kAlways)
+      ends.push_back(static_cast<int>(code.instructions.size()));
     code.instructions.push_back(instruction);
     code.mix.add(instruction);
   }
-  find_loops(code, branches);
+  find_loops(code, branches, ends);
   return code;
 }
 

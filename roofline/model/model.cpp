@@ -12,6 +12,7 @@ namespace qoq::roofline {
 namespace {
 
 constexpr double kLanes = 32, kSchedulers = 4;
+constexpr double kLoadBytes = 16;       // the widest load of a thread
 constexpr int64_t kRegisterUnit = 256;  // registers are given to warps in units of 256 (CUDA Occupancy Calculator)
 constexpr int64_t kSharedUnit = 128;    // shared memory to CTAs in units of 128 bytes
 
@@ -75,7 +76,9 @@ void time_memory(const Gpu& gpu, const Launch& launch, const Traffic& traffic, c
   const double per_block = traffic.l2_read_bytes / p.blocks;
   const double stages = std::max(1, traffic.pipeline_stages);
   const double stage_bytes = std::min(per_block, std::max(1.0, launch.shared_bytes / stages));
-  const double in_flight = stage_bytes * std::max(1.0, stages - 1);
+  // A kernel that stages nothing in shared memory still has a load a thread under way, in registers.
+  const double by_registers = std::min(per_block, kLoadBytes * static_cast<double>(launch.block.count()));
+  const double in_flight = std::max(stage_bytes * std::max(1.0, stages - 1), by_registers);
   const double missed = traffic.l2_read_bytes > 0 ? std::min(1.0, traffic.dram_read_bytes / traffic.l2_read_bytes) : 0;
   const double latency_us = (missed * gpu.latency.dram.value + (1 - missed) * gpu.latency.l2.value) / clocks_per_us;
   p.in_flight_us = spread.rounds * per_block / std::max(1.0, in_flight) * latency_us;

@@ -16,7 +16,7 @@ LAYERS = [
     ["kernels/runtime/device.h|kernels/runtime/plan.h"],  # nouns of a launch, for the emulator and the CUDA loader
     ["kernels/prim/|kernels/emulator/"],  # one vocabulary, its two meanings
     ["kernels/tile/", "kernels/qoq/", "kernels/runtime/", "kernels/family.h|kernels/problem.cpp"],
-    ["kernels/gemm/", "kernels/attention/", "kernels/activation/", "kernels/checkpoint/"],
+    ["kernels/gemm/", "kernels/attention/", "kernels/ceiling/", "kernels/activation/", "kernels/checkpoint/"],
     ["kernels/families."],
     ["roofline/instruction_mix/", "roofline/gpu/"],
     ["roofline/model/", "roofline/serving/"],

@@ -101,6 +101,7 @@ class MmaFamily final : public Family {
     const GemmProblem p = GemmProblem::parse(problem);
     return fmt::format("n={} k={}", p.n, p.k);
   }
+  double size(const Problem& problem) const override { return GemmProblem::parse(problem).m; }
 
   Source source(const Point& point, const Problem& problem) const override {
     const MmaConfig c = MmaVariant::from(point, GemmProblem::parse(problem)).config;

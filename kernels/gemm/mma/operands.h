@@ -10,14 +10,6 @@ std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config)
 
 /// The same with int8 weights [N][K] as they are multiplied (`c.w`): gemm/plain's operands.
 std::vector<Buffer> prepare_plain_operands(const GemmCase& c);
-
-/// Sets `pointer` to where the named buffer lies; null when the problem has none.
-template <class T>
-void find_address(const Addresses& addresses, const char* name, T*& pointer) {
-  const auto found = addresses.find(name);
-  pointer = found == addresses.end() ? nullptr : static_cast<T*>(found->second);
-}
-
 /// The launch's argument struct, from where the operands and the workspaces "partials" and "arrivals" lie.
 Arguments bind_operands(const MmaVariant& variant, const GemmProblem& problem, const Addresses& at);
 

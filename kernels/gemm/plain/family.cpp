@@ -35,6 +35,7 @@ class PlainFamily final : public Family {
     const GemmProblem p = GemmProblem::parse(problem);
     return fmt::format("n={} k={}", p.n, p.k);
   }
+  double size(const Problem& problem) const override { return GemmProblem::parse(problem).m; }
 
   Source source(const Point&, const Problem&) const override {
     return {fmt::format("#include \"kernels/gemm/plain/kernel.cuh\"\n"

@@ -1,4 +1,5 @@
 // The job files that ship, read with the real families.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -32,7 +33,37 @@ TEST(Configs, TheDemoJobCoversLlama3) {
   EXPECT_TRUE(has("gemm w4a8-g128 m=64 n=28672 k=4096"));
   EXPECT_TRUE(has("gemm w4a8-g128 m=1 n=4096 k=14336"));
   EXPECT_TRUE(has("gemm w8a8 m=64 n=6144 k=4096"));
+  EXPECT_TRUE(has("attention kv4 batch=64 heads=32/8 dh=128 ctx=8192"));
+  EXPECT_TRUE(has("attention kv16 batch=64 heads=32/8 dh=128 ctx=1024"));
   EXPECT_TRUE(job.refusals.empty());
+}
+
+TEST(Configs, ThePapersAttentionIsTunedForLlama2) {
+  const Job job = load_job(configs / "llama-2-7b.yaml");
+  for (const char* scheme : {"kv4", "kv8"}) {
+    for (const int context : {128, 256, 512, 1024, 1536}) {
+      const std::string text = fmt::format("attention {} batch=64 heads=32/32 dh=128 ctx={}", scheme, context);
+      EXPECT_TRUE(std::ranges::any_of(job.work, [&](const WorkItem& item) { return item.problem.text() == text; }))
+          << text;
+    }
+  }
+}
+
+TEST(Configs, AttentionIsShardedForQwen) {
+  const Job job = load_job(configs / "qwen1.5-72b.yaml");
+  for (const char* heads : {"64/64", "32/32", "16/16", "8/8"}) {
+    EXPECT_TRUE(std::ranges::any_of(job.work, [&](const WorkItem& item) {
+      return item.problem.op == "attention" && item.problem.field("heads") == heads;
+    })) << heads;
+  }
+}
+
+TEST(Configs, TheDemosSpacesAreSmall) {
+  const Job job = load_job(configs / "llama-3-8b.yaml");
+  uint64_t combinations = 1;
+  for (const Parameter& parameter : job.parameters(family_named("attention/decode")))
+    combinations *= parameter.values.size();
+  EXPECT_LE(combinations, 40u);
 }
 
 TEST(Configs, AJobInTheProgramIsFoundByName) {

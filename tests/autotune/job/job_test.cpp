@@ -119,6 +119,84 @@ TEST_F(JobTest, SchemesMayHaveTheirOwnTokensLayersAndOutput) {
                                                   "gemm w8a8 m=8 n=512 k=1536 out=bf16 bias=1 × 3"}));
 }
 
+/// Jobs where attention is an operator too.
+class AttentionJobTest : public JobTest {
+ protected:
+  AttentionJobTest() { families_.push_back(std::make_unique<ToyAttention>()); }
+};
+
+TEST_F(AttentionJobTest, ExpandsModelsIntoWeightedDecodeSteps) {
+  const Job job = load(
+      "name: j\nmodels: [small]\nattention:\n"
+      "  - {scheme: kv4, batch: {1: 1, 16: 4}, ctx: {1024: 4, 8192: 1}}\n");
+  EXPECT_EQ(texts(job), (std::vector<std::string>{"attention kv4 batch=16 heads=8/2 dh=64 ctx=1024 × 48",
+                                                  "attention kv4 batch=1 heads=8/2 dh=64 ctx=1024 × 12",
+                                                  "attention kv4 batch=16 heads=8/2 dh=64 ctx=8192 × 12",
+                                                  "attention kv4 batch=1 heads=8/2 dh=64 ctx=8192 × 3"}));
+  EXPECT_EQ(job.work[0].origins, (std::vector<std::string>{"Small attention tp=1"}));
+}
+
+TEST_F(AttentionJobTest, ListsCountOnceAndStandBesideLinearLayers) {
+  const Job job = load(
+      "name: j\nmodels: [small]\nlayers: [o]\nm: [1]\nschemes: [w8a8]\noutput: bf16\nattention:\n"
+      "  - {scheme: kv8, batch: [4], ctx: [512], q: 2}\n"
+      "  - {scheme: kv4, batch: [4], ctx: [512], output: fp16}\n");
+  EXPECT_EQ(texts(job), (std::vector<std::string>{"gemm w8a8 m=1 n=512 k=512 out=bf16 × 3",
+                                                  "attention kv8 batch=4 heads=8/2 dh=64 ctx=512 q=2 out=bf16 × 3",
+                                                  "attention kv4 batch=4 heads=8/2 dh=64 ctx=512 × 3"}));
+}
+
+TEST_F(AttentionJobTest, ShardsSplitHeadsAndReplicateKvHeads) {
+  const Job job = load("name: j\nmodels: [small]\ntp: [1, 2, 8]\nattention: [{scheme: kv4, batch: [1], ctx: [64]}]\n");
+  EXPECT_EQ(texts(job), (std::vector<std::string>{"attention kv4 batch=1 heads=8/2 dh=64 ctx=64 × 3",
+                                                  "attention kv4 batch=1 heads=4/1 dh=64 ctx=64 × 3",
+                                                  "attention kv4 batch=1 heads=1/1 dh=64 ctx=64 × 3"}));
+  EXPECT_EQ(job.work[2].origins, (std::vector<std::string>{"Small attention tp=8"}));
+}
+
+TEST_F(AttentionJobTest, AShardOrASizeThatCannotBeIsRefusedOnceAndTheRestGoesOn) {
+  write("models/odd.yaml",
+        "name: Odd\nhidden: 768\nintermediate: 64\nlayers: 1\nq_heads: 12\nkv_heads: 12\nhead_dim: 64\nvocab: 100\n");
+  const Job job =
+      load("name: j\nmodels: [odd]\ntp: [4, 8]\nattention: [{scheme: kv4, batch: [1, 2], ctx: [3, 64], q: 4}]\n");
+  EXPECT_EQ(texts(job), (std::vector<std::string>{"attention kv4 batch=1 heads=3/3 dh=64 ctx=64 q=4 × 1",
+                                                  "attention kv4 batch=2 heads=3/3 dh=64 ctx=64 q=4 × 1"}));
+  ASSERT_EQ(job.refusals.size(), 2u);
+  EXPECT_EQ(job.refusals[0].what, "Odd attention kv4 tp=4");
+  EXPECT_EQ(job.refusals[0].reason, "ctx=3 is shorter than the 4 new tokens");
+  EXPECT_EQ(job.refusals[1].what, "Odd attention kv4 tp=8");
+  EXPECT_EQ(job.refusals[1].reason, "12 query heads do not split over tp=8");
+}
+
+TEST_F(AttentionJobTest, EveryFaultNamesItsPlaceAndWhatWouldBeRight) {
+  const std::string good = "name: j\nmodels: [small]\n";
+  const std::pair<std::string, std::string> faults[] = {
+      {"name: j\nattention: [{scheme: kv4, batch: [1], ctx: [64]}]\n",
+       "job.yaml:2:12: attention: no models: say whose attention"},
+      {good + "attention: kv4\n", "job.yaml:3:12: attention: expected a list, found \"kv4\""},
+      {good + "attention: [kv4]\n", "job.yaml:3:13: attention: expected a mapping, found \"kv4\""},
+      {good + "attention: [{scheme: kv5, batch: [1], ctx: [64]}]\n",
+       "job.yaml:3:22: attention.scheme: \"kv5\" is not known (did you mean \"kv4\"?)"},
+      {good + "attention: [{scheme: w8a8, batch: [1], ctx: [64]}]\n",
+       "job.yaml:3:22: attention.scheme: \"w8a8\" is not known (known: kv4, kv8)"},
+      {good + "attention: [{scheme: kv4, ctx: [64]}]\n", "job.yaml:3:13: attention: the key \"batch\" is missing"},
+      {good + "attention: [{scheme: kv4, batch: [1]}]\n", "job.yaml:3:13: attention: the key \"ctx\" is missing"},
+      {good + "attention: [{scheme: kv4, batch: [1], ctx: [64], m: [1]}]\n",
+       "job.yaml:3:50: attention: unknown key \"m\" (known: scheme, batch, ctx, q, output)"},
+      {good + "attention: [{scheme: kv4, batch: [0], ctx: [64]}]\n",
+       "job.yaml:3:35: attention.batch: expected a whole number from 1 to 1048576, found \"0\""},
+      {good + "attention: [{scheme: kv4, batch: [1], ctx: {64: -1}}]\n",
+       "job.yaml:3:49: attention.ctx.64: expected a number above 0, at most 1000000000, found \"-1\""},
+      {good + "attention: [{scheme: kv4, batch: [1], ctx: [64, 64]}]\n",
+       "job.yaml:3:49: attention.ctx: 64 comes twice"},
+      {good + "attention: [{scheme: kv4, batch: [1], ctx: [64], q: 0}]\n",
+       "job.yaml:3:53: attention.q: expected a whole number from 1 to 1048576, found \"0\""},
+      {good + "attention: [{scheme: kv4, batch: [1], ctx: [64], output: fp8}]\n",
+       "job.yaml:3:58: attention.output: \"fp8\" is not known (known: fp16, bf16)"},
+  };
+  for (const auto& [text, message] : faults) EXPECT_EQ(fault_of(text), message) << text;
+}
+
 TEST_F(JobTest, RestrictsSpacesInlineAndByName) {
   const std::string head = "name: j\nproblems: [gemm w8a8 m=1 n=32 k=32]\nspaces:\n  gemm/toy: ";
   const auto values = [&](const Job& job) {
@@ -292,6 +370,20 @@ TEST(Models, ShardsSplitHeadsWidthAndReplicateKvHeads) {
   model.intermediate = 1001;
   EXPECT_EQ(std::get<Refusal>(shard(model, "gate_up", 2, 0)).reason,
             "the intermediate width 1001 does not split over tp=2");
+}
+
+TEST(Models, AttentionIsShardedAsQkv) {
+  Model model{"M", 2048, 5632, 1, 16, 2, 128, 1000};
+  const auto heads = [&](int tp) { return std::get<Heads>(shard_heads(model, tp)); };
+  EXPECT_EQ(heads(1).q_heads, 16);
+  EXPECT_EQ(heads(1).kv_heads, 2);
+  EXPECT_EQ(heads(8).q_heads, 2);
+  EXPECT_EQ(heads(8).kv_heads, 1);
+  EXPECT_EQ(heads(8).head_dim, 128);
+  model.q_heads = 24, model.kv_heads = 3;
+  const Refusal refusal = std::get<Refusal>(shard_heads(model, 4));
+  EXPECT_EQ(refusal.what, "M attention tp=4");
+  EXPECT_EQ(refusal.reason, "3 KV heads neither split over nor replicate on tp=4");
 }
 
 TEST(Schemes, GroupComesFromTheName) {

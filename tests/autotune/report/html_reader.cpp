@@ -123,4 +123,12 @@ std::vector<std::vector<std::string>> table_rows(const std::vector<HtmlPiece>& p
   return rows;
 }
 
+nlohmann::json figures(const std::vector<HtmlPiece>& pieces) {
+  for (size_t i = 0; i + 1 < pieces.size(); ++i) {
+    auto id = pieces[i].attributes.find("id");
+    if (id != pieces[i].attributes.end() && id->second == "figures") return nlohmann::json::parse(pieces[i + 1].text);
+  }
+  return {};
+}
+
 }  // namespace qoq::report

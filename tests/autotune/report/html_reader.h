@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,8 @@ std::vector<HtmlPiece> read_html(std::string_view page);
 
 /// The rows of every table body: each a list of cells' texts, without their second lines (small).
 std::vector<std::vector<std::string>> table_rows(const std::vector<HtmlPiece>& pieces);
+
+/// What the page's script draws, by figure; null when there is nothing.
+nlohmann::json figures(const std::vector<HtmlPiece>& pieces);
 
 }  // namespace qoq::report

@@ -50,14 +50,6 @@ std::string visible_text(const std::vector<HtmlPiece>& pieces) {
   return text;
 }
 
-nlohmann::json figures(const std::vector<HtmlPiece>& pieces) {
-  for (size_t i = 0; i + 1 < pieces.size(); ++i) {
-    auto id = pieces[i].attributes.find("id");
-    if (id != pieces[i].attributes.end() && id->second == "figures") return nlohmann::json::parse(pieces[i + 1].text);
-  }
-  return {};
-}
-
 /// The problem's row among the tables' rows, by its variant column being there (the first table with the problem
 /// first).
 std::vector<std::string> row_of(const std::vector<std::vector<std::string>>& rows, const std::string& first,

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -130,7 +131,7 @@ TEST_F(Answer, DefaultKeepsALayoutThatIsDeployedForTheWeights) {
 }
 
 TEST_F(Answer, FallsBackToThePublishedPoint) {
-  FamilyRules rules;
+  FamilyRules rules = testing::toy_rules();
   rules.published = [](const Problem& problem) -> std::optional<FamilyRules::Published> {
     if (problem.scheme != "w8a8") return std::nullopt;
     return FamilyRules::Published{"published", "gemm/mma", "rowmajor"};
@@ -145,7 +146,7 @@ TEST_F(Answer, FallsBackToThePublishedPoint) {
 }
 
 TEST_F(Answer, PassesOverVariantsThatTheProblemDoesNotSupport) {
-  FamilyRules rules;
+  FamilyRules rules = testing::toy_rules();
   rules.unsupported = [](const Candidate& row, const Problem&) -> std::optional<std::string> {
     if (row.variant == "m") return "needs m ≥ 64";
     return std::nullopt;
@@ -177,6 +178,68 @@ TEST_F(Answer, RefusesEmulatedRows) {
 TEST_F(Answer, NamesAMissingSize) {
   EXPECT_EQ(fault_of([&] { shelf_.answer("gemm w4a8-g128 n=4096 k=4096"); }),
             "Input: \"gemm w4a8-g128 n=4096 k=4096\" lacks m=");
+}
+
+/// A second operator whose size is spread over two fields: nothing here knows their names.
+class AttentionAnswer : public ::testing::Test {
+ protected:
+  AttentionAnswer() {
+    for (const auto& [sizes, variant] :
+         {std::pair("batch=1 ctx=8192", "long"), {"batch=16 ctx=1024", "wide"}, {"batch=64 ctx=1024", "large"}}) {
+      shelf_.want(attention(sizes));
+      shelf_.put(attention(sizes), variant, "fragment", 10);
+    }
+    shelf_.want(attention("batch=16 ctx=1024", "q=4"));
+    shelf_.put(attention("batch=16 ctx=1024", "q=4"), "append", "fragment", 10);
+  }
+  static std::string attention(const std::string& sizes, const std::string& rest = "", int dh = 128) {
+    return fmt::format("attention kv4 heads=32/8 dh={} {}{}{}", dh, sizes, rest.empty() ? "" : " ", rest);
+  }
+  Shelf shelf_;
+};
+
+TEST_F(AttentionAnswer, LiesBetweenProblemsByTheSizeThatTheFamilyNames) {
+  const Choice choice = shelf_.answer(attention("batch=10 ctx=1000"));
+  EXPECT_EQ(choice.how, How::Between);
+  EXPECT_EQ(choice.variant, "wide");
+  EXPECT_TRUE(says(choice, "taken from batch=16 ctx=1024, size 16384, the smallest tuned size ≥ 10000")) << choice.note;
+  ASSERT_EQ(choice.evidence.size(), 2u);
+  EXPECT_EQ(choice.evidence[0].problem, attention("batch=1 ctx=8192"));
+  const Choice beyond = shelf_.answer(attention("batch=512 ctx=1024"));
+  EXPECT_EQ(beyond.variant, "large");
+  EXPECT_TRUE(says(beyond, "the largest tuned size, none above 524288 will do")) << beyond.note;
+}
+
+TEST_F(AttentionAnswer, OfEqualSizesTheLikestAnswers) {
+  shelf_.want(attention("batch=64 ctx=256"));
+  shelf_.put(attention("batch=64 ctx=256"), "short", "fragment", 10);
+  EXPECT_EQ(shelf_.answer(attention("batch=64 ctx=200")).variant, "short");
+  EXPECT_EQ(shelf_.answer(attention("batch=15 ctx=1024")).variant, "wide");
+  EXPECT_EQ(shelf_.answer(attention("batch=8 ctx=2048")).how, How::Between) << "the same sum is no exact answer";
+}
+
+TEST_F(AttentionAnswer, AFieldThatIsNoSizeMustAgree) {
+  EXPECT_EQ(shelf_.answer(attention("batch=10 ctx=1000", "q=4")).variant, "append");
+  EXPECT_EQ(shelf_.answer(attention("batch=10 ctx=1000", "q=2")).how, How::None);
+}
+
+TEST_F(AttentionAnswer, AListOfContextsIsASizeToo) {
+  const Choice choice = shelf_.answer(attention("batch=3 ctx=1,4000,5000"));
+  EXPECT_EQ(choice.variant, "wide") << choice.note;
+  EXPECT_TRUE(says(choice, "the smallest tuned size ≥ 9001")) << choice.note;
+  EXPECT_EQ(shelf_.answer(attention("batch=2 ctx=8191,1")).variant, "long") << "the same sum";
+}
+
+TEST_F(AttentionAnswer, OtherCachesGetWhatIsChosenMostOften) {
+  const Choice choice = shelf_.answer(attention("batch=10 ctx=1000", "", 64));
+  EXPECT_EQ(choice.how, How::Default);
+  EXPECT_EQ(choice.variant, "wide");
+  EXPECT_TRUE(says(choice, "at size 16384")) << choice.note;
+}
+
+TEST_F(AttentionAnswer, WithoutTheFamilysRulesOnlyTunedProblemsAreAnswered) {
+  EXPECT_EQ(shelf_.answer(attention("batch=16 ctx=1024"), {}).how, How::Exact);
+  EXPECT_EQ(shelf_.answer(attention("batch=10 ctx=1000"), {}).how, How::None);
 }
 
 TEST_F(Answer, AsJsonAndText) {

@@ -13,6 +13,10 @@ using store::testing::Folder;
 /// The text of a gemm problem.
 std::string gemm(int m, int n, int k, const std::string& rest = "");
 
+/// As a family of the operator would answer: m and "n= k=" of a gemm, Σ ctx and "heads= dh=" of an attention, whose
+/// batch and list of contexts must agree.
+FamilyRules toy_rules();
+
 /// A store with one environment and one job, to be filled by hand.
 class Shelf {
  public:
@@ -26,7 +30,7 @@ class Shelf {
   Selection choose(const Incumbents& incumbents = {}) const {
     return select::choose(store_, environment_, "job", incumbents);
   }
-  Choice answer(const std::string& problem, const FamilyRules& rules = {}) const {
+  Choice answer(const std::string& problem, const FamilyRules& rules = toy_rules()) const {
     return select::answer(store_, choose(), Problem::parse(problem), rules);
   }
   const store::Store& store() const { return store_; }

@@ -41,6 +41,7 @@ class ToyFamily : public Family {
   std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override { return {}; }
   std::string layout(const Point& point, const Problem&) const override { return point.at("b") == 0 ? "even" : "odd"; }
   std::string layout_group(const Problem& problem) const override { return fmt::format("n={}", problem.field("n")); }
+  double size(const Problem& problem) const override { return static_cast<double>(problem.size("m")); }
   Source source(const Point& point, const Problem& problem) const override {
     return {variant(point, problem), {"toy"}};
   }

@@ -42,6 +42,7 @@ class TinyFamily final : public Family {
   std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override { return {}; }
   std::string layout(const Point&, const Problem&) const override { return "rowmajor"; }
   std::string layout_group(const Problem&) const override { return ""; }
+  double size(const Problem&) const override { return 0; }
 
   Source source(const Point& point, const Problem&) const override {
     return {fmt::format(R"(#include "kernels/prim/prim.cuh"

@@ -112,6 +112,22 @@ TEST_F(TwoRuns, AChangedInputIsSeen) {
   EXPECT_NE(verdict.message.find("wrote to its input 'x'"), std::string::npos) << verdict.message;
 }
 
+TEST_F(TwoRuns, WhatIsReadAndWrittenBeginsAlikeAndComesBack) {
+  const std::vector<std::byte> before{std::byte{3}, std::byte{4}};
+  FakeMachine machine;
+  machine.kernel = [&](FakeMachine::Memory& memory, int) {
+    EXPECT_EQ(memory.at("pool"), before);
+    memory.at("pool")[1] = std::byte{9};
+  };
+  std::vector<Buffer> buffers{{"pool", Buffer::Role::InOut, before}};
+  Verdict verdict;
+  const auto check = [](const std::vector<Buffer>& results) {
+    return Check{results[0].bytes == std::vector<std::byte>{std::byte{3}, std::byte{9}}, 0, "not appended"};
+  };
+  run_twice(machine, check, {}, {}, buffers, verdict);
+  EXPECT_EQ(verdict.status, Verdict::Status::Ok) << verdict.message;
+}
+
 TEST_F(TwoRuns, AWrongResultCarriesTheFamilysWords) {
   const Verdict verdict = run([](auto&, int) {});
   EXPECT_EQ(verdict.status, Verdict::Status::Wrong);

@@ -84,7 +84,9 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
     std::memcpy(storage.data, buffer.bytes.data(), buffer.bytes.size());
     addresses[buffer.name] = storage.data;
     memory.add(buffer.name, storage.data, buffer.bytes.size(),
-               buffer.role == Buffer::Role::Output ? emulator::Access::Scratch : emulator::Access::ReadOnly);
+               buffer.role == Buffer::Role::Output ? emulator::Access::Scratch
+               : buffer.written()                  ? emulator::Access::ReadWrite
+                                                   : emulator::Access::ReadOnly);
   }
   for (const Workspace& workspace : plan.workspaces) {
     Storage& storage = storages.emplace_back(workspace.bytes);
@@ -95,20 +97,25 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
                zero ? emulator::Access::ReadWrite : emulator::Access::Scratch);
   }
 
-  const Launch& launch = plan.launches.front();
-  void* library = ::dlopen(objects_.at(launch.entry).c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = ::dlopen(objects_.at(plan.launches.front().entry).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw std::runtime_error(::dlerror());
   libraries_.push_back(library);
-  const auto entry = reinterpret_cast<void (*)(const void*)>(::dlsym(library, launch.entry.c_str()));
   const Arguments arguments = family.bind(job.point, job.problem, test_device(), addresses);
   RunResult run;
   for (int i = 0; i < launches; ++i) {
     for (const Buffer& buffer : buffers) {
       if (buffer.role == Buffer::Role::Output) std::memset(addresses[buffer.name], 0xcd, buffer.bytes.size());
+      if (buffer.role == Buffer::Role::InOut)
+        std::memcpy(addresses[buffer.name], buffer.bytes.data(), buffer.bytes.size());
     }
-    run.result = emulator::launch(entry, arguments.front().data(), launch.grid, launch.block.x, launch.shared_bytes,
-                                  memory, options);
-    if (run.result.fault) return run;
+    for (size_t l = 0; l < plan.launches.size(); ++l) {
+      const Launch& launch = plan.launches[l];
+      const auto entry = reinterpret_cast<void (*)(const void*)>(::dlsym(library, launch.entry.c_str()));
+      if (entry == nullptr) throw std::runtime_error(::dlerror());
+      run.result = emulator::launch(entry, arguments[l].data(), launch.grid, launch.block.x, launch.shared_bytes,
+                                    memory, options);
+      if (run.result.fault) return run;
+    }
   }
   for (Buffer& buffer : buffers) std::memcpy(buffer.bytes.data(), addresses[buffer.name], buffer.bytes.size());
   run.check = family.check(*operands, job.point, buffers);

@@ -36,7 +36,7 @@ class Bench {
   };
   /// Compiles the jobs' sources together; a source that does not compile fails the calling test.
   void build(const std::vector<Job>& jobs);
-  /// Runs a built job `launches` times on the same workspaces; the check is of the last launch.
+  /// Runs a built job's plan `launches` times on the same workspaces; check and counters are of the last launch.
   RunResult run(const Job& job, uint64_t seed, const emulator::Options& options = {}, int launches = 1);
 
  private:

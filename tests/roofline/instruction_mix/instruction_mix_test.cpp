@@ -61,6 +61,22 @@ TEST(InstructionMix, FindsTheLoopWithTheMostMmasAndItsInnermostForm) {
   }
 }
 
+// BRA.DIV, to where lanes that have parted do one by one what they else do together: behind the kernel's EXIT, and
+// back.
+TEST(InstructionMix, WhatLiesBehindTheExitIsNoLoop) {
+  HandmadeCubin cubin{.architecture = 80, .code = {}};
+  auto diverged = branch_sm80(2);
+  diverged.first |= uint64_t{0x7f} << 24 | uint64_t{2} << 32;  // a register's bits, two of them below the offset
+  cubin.code = {word(kImma),    diverged,   branch_sm80(-3),   // 0–2: the loop
+                word(kExit),    word(kNop), branch_sm80(-5),   // 3, then 5: back into the loop
+                branch_sm80(-1)};
+  const EntryCode code = read(cubin.bytes()).at(0);
+  EXPECT_EQ(code.unresolved_branches, 0);
+  ASSERT_EQ(code.loops.size(), 1u);
+  EXPECT_EQ(code.loops[0].begin, 0);
+  EXPECT_EQ(code.loops[0].end, 2);
+}
+
 TEST(InstructionMix, TrustsNoBranchWhenTheEndDoesNotBranchToItself) {
   HandmadeCubin cubin{.architecture = 80, .code = {word(kImma), branch_sm80(-2), word(kExit), branch_sm80(-2)}};
   const EntryCode code = read(cubin.bytes())[0];

@@ -193,6 +193,35 @@ TEST(Model, FewBytesInFlightHoldBackSmallGrids) {
   EXPECT_GT(shallow.in_flight_us, shallow.dram_us);
 }
 
+// A merge of partial results: no MMA, no stage in shared memory, no arithmetic to have a rate for.
+TEST(Model, AKernelWithoutMmasIsOnePassOfItsCode) {
+  Kernel kernel;
+  kernel.code.loops = {{0, 0, mix(0, 40, 10, 2, 0)}};
+  kernel.code.main_loop.reset();
+  kernel.code.mix = mix(0, 100, 30, 4, 1);
+  kernel.launch = {"merge", {256, 1, 1}, {128, 1, 1}, {}, 0};
+  kernel.traffic = {};
+  kernel.traffic.l2_read_bytes = 256 * 8192;
+  kernel.work = {};
+  const Prediction p = kernel.predict();
+  ASSERT_TRUE(std::isfinite(p.total_us));
+  EXPECT_EQ(p.tensor_us, 0);
+  EXPECT_EQ(p.dram_us, 0);
+  EXPECT_EQ(p.speed_of_light_us, 0);
+  EXPECT_NEAR(p.alu_us, 2 * 4 * 100 * 32.0 / 64 / 1980, 1e-6) << "two CTAs of four warps on the busiest SM";
+  // Each thread has 16 bytes under way: 8192 bytes are four trips to L2.
+  EXPECT_NEAR(p.in_flight_us, 4 * h200().latency.l2.value / 1980, 1e-6);
+  EXPECT_LT(p.total_us, 10);
+}
+
+// An operator in half precision: m16n8k16 MMAs at the fp16 rate.
+TEST(Model, HalfPrecisionHasItsOwnMmaAndRate) {
+  Kernel kernel;
+  kernel.work.arithmetic = "fp16";
+  const double macs = std::pow(4096.0, 3) / 2 * 8 / 1024;  // the same number of MMAs, half as deep
+  EXPECT_NEAR(kernel.predict().tensor_us, macs / (h200().tensor.at("fp16").macs_per_clock_sm * 0.629) / 1830, 1e-6);
+}
+
 TEST(Model, AGridOfOneMoreThanAWavePaysForIt) {
   Kernel kernel;
   kernel.launch.grid = {132, 1, 1};
