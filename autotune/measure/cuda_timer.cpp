@@ -16,9 +16,11 @@ namespace qoq::measure {
 
 namespace {
 
-constexpr uint64_t operand_seed = 1;    // values matter a little (power), which ones they are does not
-constexpr double queued_ahead_us = 40;  // of GPU work: longer than the CPU takes to queue an event and a few launches
-constexpr int most_queued_ahead = 16;
+constexpr uint64_t operand_seed = 1;  // values matter a little (power), which ones they are does not
+constexpr double sample_us = 200;     // of GPU work between two events, so that what an event itself costs is little
+constexpr int most_runs = 16;         // in that time
+constexpr double queue_us = 5;        // generous: what the CPU takes to queue a launch or an event
+constexpr int most_queued_ahead = 64;
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -138,15 +140,17 @@ void CudaTimer::take_samples(Rotation& rotation, Sample& sample) const {
     batch = std::clamp(static_cast<int>(2000 / std::max(run_us, 1.0)), 1, 200);
   }
 
-  const int ahead =
-      std::clamp(static_cast<int>(std::ceil(queued_ahead_us / std::max(run_us, 1.0))), 1, most_queued_ahead);
+  const double known_us = std::max(run_us, 1.0);
+  const int runs = std::clamp(static_cast<int>(std::ceil(sample_us / known_us)), 1, most_runs);
+  // As much work as covers the CPU while it queues the sample's: no launch overhead lies between the events.
+  const int ahead = std::clamp(static_cast<int>(std::ceil((runs + 3) * queue_us / known_us)), 1, most_queued_ahead);
   for (const double start = now_s(); static_cast<int>(sample.samples_us.size()) < limits_.most_samples;) {
     for (int i = 0; i < ahead; ++i) rotation.queue();
     begin.record(rotation.stream());
-    rotation.queue();
+    for (int i = 0; i < runs; ++i) rotation.queue();
     end.record(rotation.stream());
     wait();
-    sample.samples_us.push_back(end.us_since(begin));
+    sample.samples_us.push_back(end.us_since(begin) / runs);
     if (static_cast<int>(sample.samples_us.size()) < limits_.least_samples) continue;
     summarize(sample);
     sample.settled = sample.relative_iqr <= limits_.relative_iqr;

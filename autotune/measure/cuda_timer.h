@@ -20,8 +20,10 @@ struct TimerLimits {
 
 /// Times cubins on an attached GPU by events, weights cold, eager launches. Weights rotate over copies of more than
 /// 3 × L2 (rotation_copies), so every run reads them from memory, as in decoding; activations stay where the run before
-/// left them. Runs on other copies are queued ahead of each timed one: the GPU is busy while the CPU queues it, so no
-/// launch overhead lies between the events. See Timer::time for what the caller must see to.
+/// left them. A sample is one run, or, below 200 µs, the mean of several queued one behind the other (at most 16), each
+/// on the next copies, as a decode step queues its kernels. Runs are queued ahead of each sample: the GPU is busy while
+/// the CPU queues it, so no launch overhead of the CPU lies between the events. See Timer::time for what the caller
+/// must see to.
 ///
 /// Operands are kept for the next point that reads the same. A fault or a hang costs the context, as in CudaVerifier:
 /// the sample says why, every later call throws Fault::Work.

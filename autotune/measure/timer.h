@@ -10,7 +10,7 @@ namespace qoq::measure {
 
 /// What a timing gave. Raw samples are kept; rank by median_us.
 struct Sample {
-  std::vector<double> samples_us;  ///< in the order taken
+  std::vector<double> samples_us;  ///< in the order taken; of a short kernel each is the mean of up to 16 queued runs
   double median_us = 0;
   double relative_iqr = 0;        ///< (third − first quartile) / median
   bool settled = false;           ///< the stopping rule was met; else the time ran out first

@@ -33,6 +33,7 @@ struct DecodeConfig {
   int stages;     ///< tiles in flight per warp
   int warps;      ///< along the tokens; each has its own pipeline
   int row_tiles;  ///< of 8 or 16 rows that one dequantisation serves
+  int resident;   ///< warps of an SM that registers must leave room for: 8, 12 or 16
 
   constexpr int bits() const { return attention::bits(scheme); }
   constexpr bool quantized() const { return scheme != Scheme::Kv16; }
@@ -62,11 +63,7 @@ struct DecodeConfig {
     const int wide = orientation == Orientation::Tokens ? 1 : 2;
     return row_tiles * wide * (steps() * 4 + steps() * 2 + units() * 4);
   }
-  /// CTAs that must fit on an SM as far as registers go: 12 warps (168 registers) where they need few, else 8.
-  constexpr int least_ctas() const {
-    const int wanted = registers() <= 96 ? 12 : 8;
-    return wanted / warps > 0 ? wanted / warps : 1;
-  }
+  constexpr int least_ctas() const { return resident / warps > 0 ? resident / warps : 1; }
 };
 
 /// Why a config can be no kernel, on any GPU and for any problem.

@@ -30,10 +30,10 @@ std::string literal(const DecodeConfig& c) {
   return fmt::format(
       "{{.scheme = Scheme::{}, .element = Element::{}, .layout = Layout::{}, .orientation = Orientation::{}, "
       ".merge = Merge::{}, .split = {}, .cap = {}, .checked = {}, .ablated = {}, .head_dim = {}, .page = {}, "
-      ".tile = {}, .stages = {}, .warps = {}, .row_tiles = {}}}",
+      ".tile = {}, .stages = {}, .warps = {}, .row_tiles = {}, .resident = {}}}",
       schemes[static_cast<int>(c.scheme)], elements[static_cast<int>(c.element)], layouts[static_cast<int>(c.layout)],
       orientations[static_cast<int>(c.orientation)], merges[static_cast<int>(c.merge)], c.split, c.cap, c.checked,
-      c.ablated, c.head_dim, c.page, c.tile, c.stages, c.warps, c.row_tiles);
+      c.ablated, c.head_dim, c.page, c.tile, c.stages, c.warps, c.row_tiles, c.resident);
 }
 
 std::string entry_name(const DecodeConfig& c) { return "attention_decode_" + digest(literal(c)).substr(0, 16); }

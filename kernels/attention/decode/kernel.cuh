@@ -32,8 +32,8 @@ QOQ_DEVICE void load_queries(const DecodeArgs& args, const Place& at, Rows<C>& r
     QOQ_UNROLL for (int slot = 0; slot < (L::tokens_on_m ? 1 : 2); ++slot) {
       const i32 row = r * C.tile_rows() + at.g + 8 * slot;
       const i32 shared_row = at.first_row + row;
-      const i64 place = (static_cast<i64>(at.sequence) * args.q_len + shared_row / args.group) * args.q_heads +
-                        at.kv_head * args.group + shared_row % args.group;
+      const i64 place = (static_cast<i64>(at.sequence) * args.q_len + new_token(args, shared_row)) * args.q_heads +
+                        at.kv_head * args.group + shared_row - new_token(args, shared_row) * args.group;
       const u16* from = args.q + place * C.head_dim;
       float sum = 0;
       QOQ_UNROLL for (int j = 0; j < C.steps(); ++j) QOQ_UNROLL for (int pair = 0; pair < 2; ++pair) {
@@ -66,10 +66,10 @@ QOQ_DEVICE void start_rows(Rows<C>& rows) {
     QOQ_UNROLL for (int slot = 0; slot < 2; ++slot) {
       rows.maximum[r][slot] = prim::as_float(minus_infinity);
       rows.total[r][slot] = 0;
+      rows.zeros[r][slot] = 0;
     }
     QOQ_UNROLL for (int quad = 0; quad < Lane<C>::quads; ++quad) QOQ_UNROLL for (int i = 0; i < 4; ++i)
         rows.out[r][quad][i] = 0;
-    QOQ_UNROLL for (int i = 0; i < 4; ++i) rows.zeros[r][i] = 0;
   }
 }
 
@@ -116,12 +116,12 @@ struct Pipeline {
   }
 };
 
-/// The pipeline's next tile.
-template <DecodeConfig C, class Mask>
+/// The pipeline's next tile. MASKED: some row does not see all of it.
+template <DecodeConfig C, bool MASKED>
 QOQ_DEVICE void attend_next(const DecodeArgs& args, const Place& at, Pipeline<C>& pipeline, i32 position,
-                            const Mask& mask, Rows<C>& rows) {
+                            Rows<C>& rows) {
   const Stage<C> stage = pipeline.take();
-  attend<C>(args, stage, at, pipeline.tile(position) * C.tile, mask, rows);
+  attend<C, MASKED>(args, stage, at, pipeline.tile(position) * C.tile, rows);
 }
 
 template <DecodeConfig C>
@@ -138,10 +138,9 @@ QOQ_DEVICE void decode_attention(const DecodeArgs& args) {
 
   i32 position = at.warp;
   QOQ_NO_UNROLL for (; position < at.full; position += C.warps)
-      attend_next<C>(args, at, pipeline, position, Whole{}, rows);
-  const Spans<C> spans(args, at);
+      attend_next<C, false>(args, at, pipeline, position, rows);
   QOQ_NO_UNROLL for (; position < pipeline.count; position += C.warps)
-      attend_next<C>(args, at, pipeline, position, spans, rows);
+      attend_next<C, true>(args, at, pipeline, position, rows);
 
   merge_warps<C>(args, at, shared, rows);
   if constexpr (C.split && C.merge == Merge::Kernel) {

@@ -54,8 +54,8 @@ QOQ_DEVICE void store_floats(float* to, const float (&from)[N]) {
 template <DecodeConfig C>
 QOQ_DEVICE void store_row(const DecodeArgs& args, const Place& at, i32 row, const RowPart<C>& part) {
   const i32 shared_row = at.first_row + row;
-  const i64 place = (static_cast<i64>(at.sequence) * args.q_len + shared_row / args.group) * args.q_heads +
-                    at.kv_head * args.group + shared_row % args.group;
+  const i64 place = (static_cast<i64>(at.sequence) * args.q_len + new_token(args, shared_row)) * args.q_heads +
+                    at.kv_head * args.group + shared_row - new_token(args, shared_row) * args.group;
   const float inverse = part.total == 0 ? 0.0f : prim::divide(1.0f, part.total);
   u32 packed[RowPart<C>::channels / 2];
   QOQ_UNROLL for (int i = 0; i < RowPart<C>::channels / 2; ++i) {
@@ -148,7 +148,7 @@ QOQ_DEVICE void write_warp_part(const DecodeArgs& args, const Place& at, u32 sha
     const int odd = L::tokens_on_m ? i / 2 : quad % 2;           // channel d or d + 1
     const int pair = L::tokens_on_m ? quad : quad / 2;           // j
     const i32 group = L::tokens_on_m ? at.g : 2 * at.t + i % 2;  // d = (Dh/8)·group + 2j + odd
-    const float zero = C.quantized() ? rows.zeros[r][L::tokens_on_m ? i % 2 : i / 2 * 2] : 0.0f;
+    const float zero = C.quantized() ? rows.zeros[r][slot] : 0.0f;
     const float value = prim::fma(rows.out[r][quad][i], odd != 0 ? high : codes, -zero);
     prim::store_shared_u32(at_row(at.warp, L::row(at, slot)) + static_cast<u32>(((2 * pair + odd) * 8 + group) * 4),
                            prim::as_bits(value));

@@ -25,8 +25,11 @@ struct Place {
   i64 group;                  ///< number of (sequence, KV head, row block): what splits share
 };
 
+/// Which new token a row belongs to; spares the usual single one a division.
+QOQ_DEVICE i32 new_token(const DecodeArgs& args, i32 row) { return args.q_len == 1 ? 0 : row / args.group; }
+
 QOQ_DEVICE Span visible(const DecodeArgs& args, i32 length, i32 row) {
-  const i32 high = length - args.q_len + row / args.group + 1;
+  const i32 high = length - args.q_len + new_token(args, row) + 1;
   return {args.window > 0 ? most(0, high - args.window) : 0, high};
 }
 
@@ -54,9 +57,9 @@ QOQ_DEVICE Place locate(const DecodeArgs& args, i32 split, i32 head_and_rows, i3
   at.g = at.lane / 4;
   at.t = at.lane % 4;
   at.sequence = sequence;
-  at.kv_head = head_and_rows / args.row_blocks;
+  at.kv_head = args.row_blocks == 1 ? head_and_rows : head_and_rows / args.row_blocks;
   at.split = split;
-  at.first_row = head_and_rows % args.row_blocks * C.rows();
+  at.first_row = (head_and_rows - at.kv_head * args.row_blocks) * C.rows();
   at.rows = least(C.rows(), args.rows - at.first_row);
   at.group = static_cast<i64>(sequence) * (args.kv_heads * args.row_blocks) + head_and_rows;
   at.length = checked_length<C>(args, sequence);

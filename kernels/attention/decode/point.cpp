@@ -15,8 +15,13 @@ namespace qoq::attention {
 namespace {
 
 /// How each numeric parameter is written in an id, in order.
-constexpr std::array<std::pair<std::string_view, const char*>, 6> id_parts{
-    {{"p", "page"}, {"tl", "tile"}, {"st", "stages"}, {"w", "warps"}, {"rt", "row_tiles"}, {"sp", "splits"}}};
+constexpr std::array<std::pair<std::string_view, const char*>, 7> id_parts{{{"p", "page"},
+                                                                            {"tl", "tile"},
+                                                                            {"st", "stages"},
+                                                                            {"w", "warps"},
+                                                                            {"rt", "row_tiles"},
+                                                                            {"rw", "resident"},
+                                                                            {"sp", "splits"}}};
 constexpr std::array id_labels{"orientation", "merge", "layout"};
 
 const Parameter& parameter(std::string_view name) {
@@ -77,8 +82,9 @@ const std::vector<Parameter>& decode_parameters() {
       {"page", "tokens a page of the cache", {16, 32, 64, 128}, {}},
       {"tile", "tokens a warp loads and multiplies at a time", {16, 32, 64}, {}},
       {"stages", "tiles in flight per warp", {2, 3, 4, 6}, {}},
-      {"warps", "warps of a CTA, along the tokens", {1, 2, 4, 8}, {}},
+      {"warps", "warps of a CTA, along the tokens", {1, 2, 3, 4, 6, 8}, {}},
       {"row_tiles", "tiles of 8 or 16 query rows that one dequantisation serves", {1, 2}, {}},
+      {"resident", "warps of an SM that registers must leave room for", {8, 12, 16}, {}},
       {"splits",
        "CTAs that share a sequence; auto: from the batch and its lengths",
        {0, 1, 2, 4, 8, 16, 32},
@@ -105,6 +111,7 @@ DecodeVariant DecodeVariant::from(const Point& point, const AttentionProblem& p)
   c.stages = value(point, "stages");
   c.warps = value(point, "warps");
   c.row_tiles = value(point, "row_tiles");
+  c.resident = value(point, "resident");
   c.checked = flag(point, "checked");
   c.ablated = flag(point, "ablated");
   v.splits = value(point, "splits");

@@ -35,7 +35,7 @@ struct Splits {
 /// The point's fixed number; or, where it leaves that open, the number whose slowest wave of CTAs ends first.
 Splits splits_of(const DecodeVariant& variant, const AttentionProblem& problem, const Device& device);
 
-/// "decode.kv4.dh128.p64.tl32.st3.w4.rt1.sp0.tokens.kernel.fragment[.bf16][.cap][.checked][.ablated]"
+/// "decode.kv4.dh128.p64.tl32.st3.w4.rt1.rw12.sp0.tokens.kernel.fragment[.bf16][.cap][.checked][.ablated]"
 std::string variant_id(const Point& point, const AttentionProblem& problem);
 /// The reverse; sizes come from `shape`. Nothing when it is no such id.
 std::optional<std::pair<Point, AttentionProblem>> parse_variant_id(std::string_view id, const AttentionProblem& shape);

@@ -59,25 +59,6 @@ QOQ_DEVICE u32 pack(float low, float high) {
   return C.bfloat_mma() ? prim::pack_bfloat2(low, high) : prim::pack_half2(low, high);
 }
 
-/// What the rows of this lane see; needed only for tiles that some row does not see whole.
-template <DecodeConfig C>
-struct Spans {
-  Span of[C.row_tiles][2];
-
-  QOQ_DEVICE Spans(const DecodeArgs& args, const Place& at) {
-    QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int slot = 0; slot < 2; ++slot) {
-      of[r][slot] = visible(args, at.length, at.first_row + r * C.tile_rows() + Lane<C>::row(at, slot));
-      of[r][slot].high = least(of[r][slot].high, at.length);  // rows that do not exist see no further
-    }
-  }
-};
-/// Nothing is masked.
-struct Whole {};
-template <class A, class B>
-constexpr bool same = false;
-template <class A>
-constexpr bool same<A, A> = true;
-
 template <DecodeConfig C>
 using Scores = float[C.row_tiles][C.units()][Lane<C>::scores];
 
@@ -102,10 +83,10 @@ QOQ_DEVICE void multiply_keys(const Stage<C>& stage, int unit, const Place& at, 
 /// tanh(x / 2·log2 e …): args.scale brings 2·log2 e·logit / cap, so that tanh = 1 − 2 / (1 + 2^that).
 QOQ_DEVICE float soft_cap(float x) { return 1.0f - 2.0f * prim::reciprocal(1.0f + prim::exp2(x)); }
 
-/// Applies scales and zeros of keys, the cap, and masks.
-template <DecodeConfig C, class Mask>
+/// Applies scales and zeros of keys, the cap and, where not every row sees the whole tile, masks.
+template <DecodeConfig C, bool MASKED>
 QOQ_DEVICE void scale_scores(const DecodeArgs& args, const Stage<C>& stage, const Place& at, i32 first_token,
-                             const Mask& mask, Rows<C>& rows, Scores<C>& score) {
+                             const Rows<C>& rows, Scores<C>& score) {
   using L = Lane<C>;
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
     if constexpr (C.quantized()) {
@@ -123,11 +104,15 @@ QOQ_DEVICE void scale_scores(const DecodeArgs& args, const Stage<C>& stage, cons
       QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int e = 0; e < L::scores; ++e)
           score[r][unit][e] = soft_cap(score[r][unit][e] * args.scale);
     }
-    if constexpr (!same<Mask, Whole>) {
-      QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int e = 0; e < L::scores; ++e) {
-        const i32 token = first_token + unit * 16 + L::token(at, L::token_slot(e));
-        const Span& span = mask.of[r][L::row_slot(e)];
-        if (token < span.low || token >= span.high) score[r][unit][e] = prim::as_float(0xff800000u);  // −∞
+    if constexpr (MASKED) {
+      QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int slot = 0; slot < 2; ++slot) {
+        Span span = visible(args, at.length, at.first_row + r * C.tile_rows() + L::row(at, slot));
+        span.high = least(span.high, at.length);  // rows that do not exist see no further
+        QOQ_UNROLL for (int e = 0; e < L::scores; ++e) {
+          if (L::row_slot(e) != slot) continue;
+          const i32 token = first_token + unit * 16 + L::token(at, L::token_slot(e));
+          if (token < span.low || token >= span.high) score[r][unit][e] = prim::as_float(0xff800000u);  // −∞
+        }
       }
     }
   }
@@ -137,36 +122,23 @@ QOQ_DEVICE void scale_scores(const DecodeArgs& args, const Stage<C>& stage, cons
 template <DecodeConfig C>
 using Probabilities = u32[C.row_tiles][C.units()][Lane<C>::scores / 2];
 
-/// Scales of values of a tile's tokens and, in pairs, their zeros; which tokens there are.
-template <DecodeConfig C, class Mask>
-struct Values {
-  using L = Lane<C>;
-  static constexpr bool masked = !same<Mask, Whole>;
-  float scale[C.units()][L::tokens];
-  u32 zero[C.units()][2], present[C.units()][2];
-
-  QOQ_DEVICE Values(const Stage<C>& stage, const Place& at, i32 first_token) {
-    QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
-      const i32 token = first_token + unit * 16;
-      if constexpr (C.quantized()) {
-        QOQ_UNROLL for (int slot = 0; slot < L::tokens; ++slot) {
-          const i32 in_tile = unit * 16 + L::token(at, slot);
-          scale[unit][slot] = load_quantization<C>(stage.value_parameters(), in_tile).scale;
-          // What lies beyond the sequence may be NaN: not even 0 times that.
-          if (masked && first_token + in_tile >= at.length) scale[unit][slot] = 0;
-        }
-      }
-      QOQ_UNROLL for (int i = 0; i < 2; ++i) {
-        const i32 pair = 2 * at.t + 8 * i;
-        if constexpr (masked)
-          present[unit][i] =
-              (token + pair < at.length ? 0x0000ffffu : 0u) | (token + pair + 1 < at.length ? 0xffff0000u : 0u);
-        if constexpr (C.quantized())
-          zero[unit][i] = load_zeros<C>(stage.value_parameters(), unit * 16 + pair) & (masked ? present[unit][i] : ~0u);
-      }
+/// Scales of values of a unit's tokens. What lies beyond the sequence may be NaN: not even 0 times that.
+template <DecodeConfig C, bool MASKED>
+QOQ_DEVICE void load_value_scales(const Stage<C>& stage, const Place& at, i32 first_token, int unit,
+                                  float (&scale)[Lane<C>::tokens]) {
+  if constexpr (C.quantized()) {
+    QOQ_UNROLL for (int slot = 0; slot < Lane<C>::tokens; ++slot) {
+      const i32 in_tile = unit * 16 + Lane<C>::token(at, slot);
+      scale[slot] = load_quantization<C>(stage.value_parameters(), in_tile).scale;
+      if (MASKED && first_token + in_tile >= at.length) scale[slot] = 0;
     }
   }
-};
+}
+
+/// Which of tokens `token` and `token` + 1 exist, as masks of a pair of halves.
+QOQ_DEVICE u32 present(i32 token, i32 length) {
+  return (token < length ? 0x0000ffffu : 0u) | (token + 1 < length ? 0xffff0000u : 0u);
+}
 
 /// Raises a row tile's maxima to the tile's; returns what earlier sums are to be multiplied by.
 template <DecodeConfig C>
@@ -185,21 +157,23 @@ QOQ_DEVICE void raise_maxima(float scale, int r, const Scores<C>& score, Rows<C>
 }
 
 /// Scores become p = 2^(score − maximum), and p · s of values the tensor cores' operand.
-template <DecodeConfig C, class Mask>
-QOQ_DEVICE void weigh(float scale, const Values<C, Mask>& values, int r, Scores<C>& score, Rows<C>& rows,
-                      Probabilities<C>& p) {
+template <DecodeConfig C, bool MASKED>
+QOQ_DEVICE void weigh(float scale, const Stage<C>& stage, const Place& at, i32 first_token, int r, Scores<C>& score,
+                      Rows<C>& rows, Probabilities<C>& p) {
   using L = Lane<C>;
   float shift[2];
   QOQ_UNROLL for (int i = 0; i < 2; ++i) {
-    const bool none = !same<Mask, Whole> && rows.maximum[r][i] == prim::as_float(0xff800000u);
+    const bool none = MASKED && rows.maximum[r][i] == prim::as_float(0xff800000u);
     shift[i] = none ? 0.0f : -rows.maximum[r][i] * scale;
   }
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
+    float value_scale[L::tokens];
+    load_value_scales<C, MASKED>(stage, at, first_token, unit, value_scale);
     QOQ_UNROLL for (int e = 0; e < L::scores; ++e) {
       float& x = score[r][unit][e];
       x = prim::exp2(prim::fma(x, scale, shift[L::row_slot(e)]));
       rows.total[r][L::row_slot(e)] += x;
-      if constexpr (C.quantized()) x *= values.scale[unit][L::token_slot(e)];
+      if constexpr (C.quantized()) x *= value_scale[L::token_slot(e)];
     }
     QOQ_UNROLL for (int i = 0; i < L::scores / 2; ++i) {
       u32& pair = p[r][unit][i];
@@ -217,28 +191,37 @@ QOQ_DEVICE void fold(float (&sum)[4], const float (&down)[2], const float (&part
 }
 
 /// Σ p·s·z of a tile.
-template <DecodeConfig C, class Mask>
-QOQ_DEVICE void add_zeros(const Values<C, Mask>& values, int r, const Probabilities<C>& p, const float (&down)[2],
-                          Rows<C>& rows) {
-  float part[4] = {0, 0, 0, 0};
+template <DecodeConfig C, bool MASKED>
+QOQ_DEVICE void add_zeros(const Stage<C>& stage, const Place& at, i32 first_token, const Probabilities<C>& p,
+                          const float (&down)[C.row_tiles][2], Rows<C>& rows) {
+  float part[C.row_tiles][4];
+  QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int i = 0; i < 4; ++i) part[r][i] = 0;
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
-    const u32(&zero)[2] = values.zero[unit];
-    if constexpr (Lane<C>::tokens_on_m) {
-      const u32 a[4] = {zero[0], zero[0], zero[1], zero[1]};
-      multiply<C>(part, a, p[r][unit]);
-    } else {
-      multiply<C>(part, p[r][unit], zero);
+    u32 zero[2];
+    QOQ_UNROLL for (int i = 0; i < 2; ++i) {
+      const i32 token = unit * 16 + 2 * at.t + 8 * i;
+      zero[i] = load_zeros<C>(stage.value_parameters(), token);
+      if constexpr (MASKED) zero[i] &= present(first_token + token, at.length);
+    }
+    QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) {
+      if constexpr (Lane<C>::tokens_on_m) {
+        const u32 a[4] = {zero[0], zero[0], zero[1], zero[1]};
+        multiply<C>(part[r], a, p[r][unit]);
+      } else {
+        multiply<C>(part[r], p[r][unit], zero);
+      }
     }
   }
-  fold<C>(rows.zeros[r], down, part);
+  QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int slot = 0; slot < 2; ++slot) rows.zeros[r][slot] =
+      prim::fma(rows.zeros[r][slot], down[r][slot], part[r][Lane<C>::tokens_on_m ? slot : 2 * slot]);
 }
 
 /// Σ p·s·codes of a tile, a piece of the lane's channels after the other.
-template <DecodeConfig C, class Mask>
-QOQ_DEVICE void add_values(const Stage<C>& stage, const Place& at, const Values<C, Mask>& values,
-                           const Probabilities<C>& p, const float (&down)[C.row_tiles][2], Rows<C>& rows) {
+template <DecodeConfig C, bool MASKED>
+QOQ_DEVICE void add_values(const Stage<C>& stage, const Place& at, i32 first_token, const Probabilities<C>& p,
+                           const float (&down)[C.row_tiles][2], Rows<C>& rows) {
   using L = Lane<C>;
-  constexpr int quads = L::quads / value_pieces<C>, wide = L::tokens_on_m ? 1 : 2;
+  constexpr int quads = L::quads / value_pieces<C>;
   QOQ_UNROLL for (int piece = 0; piece < value_pieces<C>; ++piece) {
     float part[C.row_tiles][quads][4];
     QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int quad = 0; quad < quads; ++quad)
@@ -246,9 +229,9 @@ QOQ_DEVICE void add_values(const Stage<C>& stage, const Place& at, const Values<
     QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
       for_each_value<C>(stage.values(), unit, piece, at, [&](int j, const u32(&words)[4]) {
         u32 a[4] = {words[0], words[1], words[2], words[3]};
-        if constexpr (Values<C, Mask>::masked && !C.quantized()) {
-          const u32(&present)[2] = values.present[unit];
-          a[0] &= present[0], a[1] &= present[0], a[2] &= present[1], a[3] &= present[1];
+        if constexpr (MASKED && !C.quantized()) {
+          QOQ_UNROLL for (int i = 0; i < 4; ++i) a[i] &=
+              present(first_token + unit * 16 + 2 * at.t + i / 2 * 8, at.length);
         }
         QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) {
           if constexpr (L::tokens_on_m) {
@@ -264,26 +247,23 @@ QOQ_DEVICE void add_values(const Stage<C>& stage, const Place& at, const Values<
     QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) QOQ_UNROLL for (int quad = 0; quad < quads; ++quad)
         fold<C>(rows.out[r][piece * quads + quad], down[r], part[r][quad]);
   }
-  static_assert(quads % wide == 0);
 }
 
 /// One tile of tokens against all rows.
-template <DecodeConfig C, class Mask>
-QOQ_DEVICE void attend(const DecodeArgs& args, const Stage<C>& stage, const Place& at, i32 first_token,
-                       const Mask& mask, Rows<C>& rows) {
+template <DecodeConfig C, bool MASKED>
+QOQ_DEVICE void attend(const DecodeArgs& args, const Stage<C>& stage, const Place& at, i32 first_token, Rows<C>& rows) {
   const float scale = C.cap ? args.cap_scale : args.scale;
   Scores<C> score;
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) multiply_keys<C>(stage, unit, at, rows, score);
-  scale_scores<C>(args, stage, at, first_token, mask, rows, score);
-  const Values<C, Mask> values(stage, at, first_token);
+  scale_scores<C, MASKED>(args, stage, at, first_token, rows, score);
   Probabilities<C> p;
   float down[C.row_tiles][2];
   QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) {
     raise_maxima<C>(scale, r, score, rows, down[r]);
-    weigh<C>(scale, values, r, score, rows, p);
-    if constexpr (C.quantized()) add_zeros<C>(values, r, p, down[r], rows);
+    weigh<C, MASKED>(scale, stage, at, first_token, r, score, rows, p);
   }
-  add_values<C>(stage, at, values, p, down, rows);
+  if constexpr (C.quantized()) add_zeros<C, MASKED>(stage, at, first_token, p, down, rows);
+  add_values<C, MASKED>(stage, at, first_token, p, down, rows);
 }
 
 }  // namespace qoq::attention
