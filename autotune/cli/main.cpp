@@ -14,7 +14,7 @@ namespace {
 using namespace qoq;
 namespace po = boost::program_options;
 
-constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::select_command,
+constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::select_command, &cli::bandwidth_command,
                               &cli::gpus_command, &cli::verify_command, &cli::inspect_command};
 
 void print_help() {

@@ -12,17 +12,22 @@
 
 namespace qoq::cli {
 
+std::vector<std::string> targets_of(const store::Store& store, const std::string& gpu) {
+  std::vector<std::string> known;
+  for (const auto& row : store.environments()) {
+    if (std::ranges::find(known, row.environment.target) == known.end()) known.push_back(row.environment.target);
+  }
+  if (gpu.empty()) return known;
+  if (std::ranges::find(known, gpu) == known.end()) {
+    bad_input("{} has no rows of {}; it has: {}", store.path().string(), gpu,
+              known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  }
+  return {gpu};
+}
+
 std::vector<select::Selection> selections(const store::Store& store, const std::string& gpu) {
   std::set<int64_t> latest;
-  std::string known;
-  for (const auto& row : store.environments()) {
-    const auto last = store.latest_environment(row.environment.target);
-    if (gpu.empty() || row.environment.target == gpu) latest.insert(last->id);
-    if (known.find(row.environment.target) == std::string::npos)
-      known += (known.empty() ? "" : ", ") + row.environment.target;
-  }
-  if (latest.empty() && !gpu.empty())
-    bad_input("{} has no rows of {}; it has: {}", store.path().string(), gpu, known.empty() ? "none" : known);
+  for (const std::string& target : targets_of(store, gpu)) latest.insert(store.latest_environment(target)->id);
   std::vector<select::Selection> result;
   for (const int64_t environment : latest) {
     for (const auto& job : store.jobs()) {

@@ -8,6 +8,10 @@
 
 namespace qoq::cli {
 
+/// The targets that the store has environments of, in the order added; `gpu` alone, where it is not empty. Throws
+/// Fault::Input where that one has none.
+std::vector<std::string> targets_of(const store::Store& store, const std::string& gpu);
+
 /// One selection for each job and each environment that was last used for a target (`gpu` empty: every target).
 std::vector<select::Selection> selections(const store::Store& store, const std::string& gpu);
 

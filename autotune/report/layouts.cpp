@@ -1,6 +1,8 @@
 // One layout can be deployed per weight matrix, and per cache: which one, and what that costs.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "autotune/report/sections.h"
 #include "autotune/report/text.h"
 
@@ -14,7 +16,8 @@ std::string sum_text(double time_us) { return fmt::format("{:.3f}", time_us / 10
 
 void add_layouts(const GpuFacts& gpu, Document& document) {
   document.add(Heading{3, "Layouts", gpu.id() + "-layouts", ""});
-  if (gpu.layouts.empty()) {
+  const auto deployed = [](const LayoutChoice& choice) { return choice.op != "ceiling"; };
+  if (std::ranges::none_of(gpu.layouts, deployed)) {
     document.add(Paragraph{"No layout was chosen: the choices above are the fastest rows, whatever layout they read."});
     return;
   }
@@ -28,6 +31,7 @@ void add_layouts(const GpuFacts& gpu, Document& document) {
                   {"other layouts", false, "their weighted time; a sum over fewer problems is not comparable"}}};
   double chosen = 0, free = 0;
   for (const LayoutChoice& choice : gpu.layouts) {
+    if (!deployed(choice)) continue;  // nobody deploys what only reads memory: it belongs in no sum
     std::string others;
     for (const auto& [layout, cost_us] : choice.others) {
       others += fmt::format("{}{} {} ms", others.empty() ? "" : ", ", layout, sum_text(cost_us));

@@ -32,55 +32,71 @@ function logAxis(axis) {
   };
 }
 
-/** Names horizontal lines at their right ends, from the top down: above the line, or below, or further left. */
+/** Text with a rim of the panel's colour, so that no line strikes it through. */
+function rimmedText(ctx, text, x, y) {
+  ctx.strokeStyle = css("--panel");
+  ctx.lineWidth = 4;
+  ctx.lineJoin = "round";
+  ctx.strokeText(text, x, y);
+  ctx.fillText(text, x, y);
+}
+
+/** Names horizontal lines upon themselves, at their right ends; further left where another's name is in the way. */
 function nameFlatCeilings(ctx, area, lines) {
   const height = isNarrow() ? 11 : 13;
   const taken = [];
   const free = (box) => taken.every((o) => box.right < o.left || o.right < box.left || box.bottom < o.top || o.bottom < box.top);
   ctx.textAlign = "right";
-  ctx.textBaseline = "top";
-  for (const { label, y } of lines.sort((a, b) => a.y - b.y)) {
+  ctx.textBaseline = "middle";
+  for (const { label, y, begin } of lines.sort((a, b) => a.y - b.y)) {
     const width = ctx.measureText(label).width;
-    const boxes = [0, 1, 2].flatMap((column) => [y - 3 - height, y + 4].map((top) => {
-      const right = area.right - 6 - column * (width + 14);
-      return { left: right - width, right, top, bottom: top + height };
-    }));
-    const box = boxes.find(free) ?? boxes[0];
+    const rights = [area.right - 6, ...taken.map((o) => o.left - 12).sort((a, b) => b - a)];
+    const boxes = rights.map((right) => ({ left: right - width, right, top: y - height / 2, bottom: y + height / 2 }));
+    const box = boxes.find((b) => free(b) && b.left > begin + 8) ?? boxes.find(free) ?? boxes[0];
     taken.push(box);
-    ctx.fillText(label, box.right, box.top);
+    rimmedText(ctx, label, box.right, y);
   }
 }
 
-/** Writes each ceiling's name along its line, below the points. */
+/** Each ceiling's name along its line. */
+function nameCeilings(chart) {
+  const { ctx, chartArea: area } = chart;
+  ctx.save();
+  ctx.font = `${isNarrow() ? 10 : 12}px ${Chart.defaults.font.family}`;
+  ctx.fillStyle = css("--roof");
+  const flat = [];
+  chart.data.datasets.forEach((set, index) => {
+    if (!set.ceiling || !chart.isDatasetVisible(index)) return;
+    const [from, to] = chart.getDatasetMeta(index).data;
+    const width = ctx.measureText(set.label).width;
+    const slope = Math.atan2(to.y - from.y, to.x - from.x);
+    ctx.save();
+    if (slope === 0) {
+      flat.push({ label: set.label, y: from.y, begin: from.x });
+    } else {
+      const others = chart.data.datasets.slice(0, index).filter((other) => other.kind === set.kind).length;
+      const x = from.x + 14, y = from.y + 14 * Math.tan(slope);
+      ctx.translate(x, y);
+      ctx.rotate(slope);
+      ctx.textBaseline = others ? "top" : "bottom";
+      if (width < Math.hypot(to.x - x, to.y - y)) ctx.fillText(set.label, 0, others ? 5 : -5);
+    }
+    ctx.restore();
+  });
+  nameFlatCeilings(ctx, area, flat);
+  ctx.restore();
+}
+
+/** The names lie upon the lines and under the points: they come before the first set of points that is drawn. */
 const ceilingLabels = {
   id: "ceilingLabels",
-  beforeDatasetsDraw(chart) {
-    const { ctx, chartArea: area } = chart;
-    ctx.save();
-    ctx.font = `${isNarrow() ? 10 : 12}px ${Chart.defaults.font.family}`;
-    ctx.fillStyle = css("--roof");
-    const flat = [];
-    chart.data.datasets.forEach((set, index) => {
-      if (!set.ceiling || !chart.isDatasetVisible(index)) return;
-      const [from, to] = chart.getDatasetMeta(index).data;
-      const width = ctx.measureText(set.label).width;
-      const slope = Math.atan2(to.y - from.y, to.x - from.x);
-      ctx.save();
-      if (slope === 0) {
-        flat.push({ label: set.label, y: from.y });
-      } else {
-        const others = chart.data.datasets.slice(0, index).filter((other) => other.kind === set.kind).length;
-        const x = from.x + 14, y = from.y + 14 * Math.tan(slope);
-        ctx.translate(x, y);
-        ctx.rotate(slope);
-        ctx.textBaseline = others ? "top" : "bottom";
-        if (width < Math.hypot(to.x - x, to.y - y)) ctx.fillText(set.label, 0, others ? 5 : -5);
-      }
-      ctx.restore();
-    });
-    nameFlatCeilings(ctx, area, flat);
-    ctx.restore();
+  beforeDatasetsDraw(chart) { chart.named = false; },
+  beforeDatasetDraw(chart, { index }) {
+    if (chart.named || chart.data.datasets[index].ceiling) return;
+    nameCeilings(chart);
+    chart.named = true;
   },
+  afterDatasetsDraw(chart) { if (!chart.named) nameCeilings(chart); },
 };
 
 function datasets(plot) {

@@ -24,13 +24,16 @@ double ops_per_byte(const store::ProblemRow& problem) {
 }
 double tops(const ProblemFacts& facts) { return facts.problem.ops / *facts.chosen->median_us * 1e-6; }
 
+/// A problem without operations (a read of memory) has no place on logarithmic axes.
 bool drawable(const ProblemFacts& facts) { return facts.timed() && ops_per_byte(facts.problem) > 0; }
 
 /// The ceilings that bound these problems: DRAM (the x axis counts its bytes), the tensor rates of their arithmetics,
 /// the CUDA cores.
 std::vector<Ceiling> drawn_ceilings(const GpuFacts& gpu) {
   std::set<std::string> arithmetics;
-  for (const ProblemFacts& facts : gpu.problems) arithmetics.insert(facts.problem.arithmetic);
+  for (const ProblemFacts& facts : gpu.problems) {
+    if (drawable(facts)) arithmetics.insert(facts.problem.arithmetic);
+  }
   std::vector<Ceiling> drawn;
   for (const Ceiling& ceiling : gpu.ceilings) {
     bool wanted = ceiling.kind == Ceiling::Kind::CudaCore;
@@ -106,12 +109,22 @@ std::vector<std::string> drawn_operators(const GpuFacts& gpu) {
   return operators;
 }
 
+/// What is timed and cannot be drawn, by operator: "ceiling".
+std::string undrawn_operators(const GpuFacts& gpu) {
+  std::set<std::string> operators;
+  for (const ProblemFacts& facts : gpu.problems) {
+    if (facts.timed() && !drawable(facts)) operators.insert(facts.problem.op);
+  }
+  return fmt::format("{}", fmt::join(operators, ", "));
+}
+
 /// One series for each weight matrix or cache while there are few, one for each scheme otherwise. The first operator's
 /// points are filled, others hollow.
 json make_series(const GpuFacts& gpu) {
   const std::vector<std::string> operators = drawn_operators(gpu);
   std::set<std::string> schemes, matrices;
   for (const ProblemFacts& facts : gpu.problems) {
+    if (!drawable(facts)) continue;
     schemes.insert(facts.problem.op + " " + facts.problem.scheme);
     matrices.insert(facts.problem.op + " " + facts.problem.scheme + " " + facts.problem.layout_group);
   }
@@ -170,7 +183,7 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
   document.add(Heading{3, "Roofline", gpu.id() + "-roofline", ""});
   auto drawn = std::count_if(gpu.problems.begin(), gpu.problems.end(), drawable);
   if (drawn == 0) {
-    document.add(Paragraph{"No chosen kernel has a time: there is nothing to draw."});
+    document.add(Paragraph{"No chosen kernel has both a time and operations: there is nothing to draw."});
     return;
   }
   std::vector<Ceiling> ceilings = drawn_ceilings(gpu);
@@ -188,6 +201,8 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
     caption += fmt::format(" Filled points are {}, hollow ones {}.", operators.front(),
                            fmt::join(operators.begin() + 1, operators.end(), ", "));
   }
+  if (const std::string undrawn = undrawn_operators(gpu); !undrawn.empty())
+    caption += fmt::format(" Not drawn: {}, which only moves bytes.", undrawn);
   document.add(Figure{
       .id = gpu.id() + "-roofline-plot",
       .title = fmt::format("{}: chosen kernels under the roofline ({})", gpu.name(), gpu.source()),

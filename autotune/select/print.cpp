@@ -95,10 +95,10 @@ std::string to_text(const Choice& choice) {
 
 std::string to_text(const Selection& selection) {
   std::string text = fmt::format("job {} on {}\n\n", selection.job, selection.environment_text);
-  text += fmt::format("{:<36} {:<10} {:>12} {:>12} {:>7}\n", "weights", "layout", "chosen us", "free us", "ratio");
+  text += fmt::format("{:<36} {:<14} {:>12} {:>12} {:>7}\n", "weights", "layout", "chosen us", "free us", "ratio");
   const auto line = [&](std::string_view name, std::string_view layout, double chosen_us, double free_us,
                         double ratio) {
-    text += fmt::format("{:<36} {:<10} {:>12.2f} {:>12.2f} {:>7.4f}", name, layout, chosen_us, free_us, ratio);
+    text += fmt::format("{:<36} {:<14} {:>12.2f} {:>12.2f} {:>7.4f}", name, layout, chosen_us, free_us, ratio);
   };
   for (const Group& group : selection.groups) {
     line(group_key(group.op, group.scheme, group.layout_group), group.layout.empty() ? "none" : group.layout,

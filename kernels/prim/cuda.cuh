@@ -91,6 +91,11 @@ QOQ_DEVICE u32x4 load_readonly(const u32x4* from) {
   asm("ld.global.nc.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from));
   return v;
 }
+QOQ_DEVICE u32x2 load_readonly(const u32x2* from) {
+  u32x2 v;
+  asm("ld.global.nc.v2.b32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
+  return v;
+}
 QOQ_DEVICE half load_readonly(const half* from) { return {__ldg(&from->bits)}; }
 QOQ_DEVICE bfloat load_readonly(const bfloat* from) { return {__ldg(&from->bits)}; }
 /// st.global (weak).

@@ -21,7 +21,7 @@ LAYERS = [
     ["roofline/instruction_mix/", "roofline/gpu/"],
     ["roofline/model/", "roofline/serving/"],
     ["autotune/job/", "autotune/compile/", "autotune/verify/", "autotune/measure/", "autotune/search/", "autotune/store/"],
-    ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/export/"],
+    ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/bandwidth/", "autotune/export/"],
     ["autotune/cli/"],
 ]
 ROOMS = {prefix: (layer, room) for layer, rooms in enumerate(LAYERS) for room in rooms for prefix in room.split("|")}

@@ -16,35 +16,47 @@
 
 namespace qoq::attention {
 
-/// One element of a query as fp32.
+/// A pair of 16-bit queries as the tensor cores take it. A bf16 query against codes is rounded to fp16 (exact but for
+/// the smallest, and beyond 65,504).
 template <DecodeConfig C>
-QOQ_DEVICE float query(const u16* from) {
-  const u16 bits = prim::load_readonly(from);
-  return C.element == Element::BF16 ? prim::to_float(bfloat{bits}) : prim::to_float(half{bits});
+QOQ_DEVICE u32 query_pair(u32 bits) {
+  if constexpr (C.element == Element::F16 || C.bfloat_mma()) return bits;
+  return prim::pack_half2(prim::to_float(bfloat{static_cast<u16>(bits)}),
+                          prim::to_float(bfloat{static_cast<u16>(bits >> 16)}));
 }
 
-/// Loads two row slots' queries as fragments: slot pairs (0, 1) and (2, 3) of every k-step. Rows that do not exist are
-/// zero. A bf16 query against codes is rounded to fp16 (exact but for the smallest and beyond 65,504).
+/// Slots 0, 1 and 2, 3 of one k-step of a query.
+template <DecodeConfig C>
+QOQ_DEVICE void load_query(const u16* from, i32 j, i32 t, u32 (&pairs)[2]) {
+  if constexpr (C.layout == Layout::Fragment || !C.quantized()) {  // side by side
+    const u32x2 both = prim::load_readonly(reinterpret_cast<const u32x2*>(from + channel<C>(j, t, 0)));
+    pairs[0] = query_pair<C>(both.x);
+    pairs[1] = query_pair<C>(both.y);
+  } else {
+    QOQ_UNROLL for (int i = 0; i < 2; ++i) {
+      const u32 low = prim::load_readonly(from + channel<C>(j, t, 2 * i));
+      const u32 high = prim::load_readonly(from + channel<C>(j, t, 2 * i + 1));
+      pairs[i] = query_pair<C>(low | high << 16);
+    }
+  }
+}
+
+/// Loads two row slots' queries as fragments, and sums them over the channels. Rows that do not exist are zero.
 template <DecodeConfig C>
 QOQ_DEVICE void load_queries(const DecodeArgs& args, const Place& at, Rows<C>& rows) {
   using L = Lane<C>;
   QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) {
     QOQ_UNROLL for (int slot = 0; slot < (L::tokens_on_m ? 1 : 2); ++slot) {
       const i32 row = r * C.tile_rows() + at.g + 8 * slot;
-      const i32 shared_row = at.first_row + row;
-      const i64 place = (static_cast<i64>(at.sequence) * args.q_len + new_token(args, shared_row)) * args.q_heads +
-                        at.kv_head * args.group + shared_row - new_token(args, shared_row) * args.group;
-      const u16* from = args.q + place * C.head_dim;
+      const u16* from = args.q + query_place(args, at, row) * C.head_dim;
       float sum = 0;
-      QOQ_UNROLL for (int j = 0; j < C.steps(); ++j) QOQ_UNROLL for (int pair = 0; pair < 2; ++pair) {
-        float low = 0, high = 0;
-        if (row < at.rows) {
-          low = query<C>(from + channel<C>(j, at.t, 2 * pair));
-          high = query<C>(from + channel<C>(j, at.t, 2 * pair + 1));
+      QOQ_UNROLL for (int j = 0; j < C.steps(); ++j) {
+        u32 pairs[2] = {0, 0};
+        if (row < at.rows) load_query<C>(from, j, at.t, pairs);
+        QOQ_UNROLL for (int i = 0; i < 2; ++i) {
+          rows.q[r][j][L::tokens_on_m ? i : 2 * i + slot] = pairs[i];
+          if constexpr (C.quantized()) sum += low_half(pairs[i]) + high_half(pairs[i]);
         }
-        const u32 packed = pack<C>(low, high);
-        rows.q[r][j][L::tokens_on_m ? pair : 2 * pair + slot] = packed;
-        if constexpr (C.quantized()) sum += low_half(packed) + high_half(packed);
       }
       if constexpr (C.quantized()) {
         QOQ_UNROLL for (u32 mask = 1; mask < 4; mask *= 2) sum +=
@@ -84,8 +96,8 @@ struct Pipeline {
   i32 next;  ///< position of the tile to be loaded next
   u32 load_stage = 0, stage = 0;
 
-  QOQ_DEVICE Pipeline(const DecodeArgs& args, const Place& at, u32 shared)
-      : loader(args, at),
+  QOQ_DEVICE Pipeline(const DecodeArgs& args, const Place& at, const PageIds& first_pages, u32 shared)
+      : loader(args, at, first_pages),
         ring(shared + static_cast<u32>(at.warp * C.warp_bytes())),
         first_full(at.first_full),
         last(at.last_tile),
@@ -127,11 +139,13 @@ QOQ_DEVICE void attend_next(const DecodeArgs& args, const Place& at, Pipeline<C>
 template <DecodeConfig C>
 QOQ_DEVICE void decode_attention(const DecodeArgs& args) {
   static_assert(illegal(C) == Illegal::No);
-  const Place at = locate<C>(args, static_cast<i32>(prim::block_index_x()), static_cast<i32>(prim::block_index_y()),
-                             static_cast<i32>(prim::block_index_z()));
+  const i32 sequence = static_cast<i32>(prim::block_index_z());
+  const PageIds first_pages = read_first_pages(args, sequence);
+  const Place at =
+      locate<C>(args, static_cast<i32>(prim::block_index_x()), static_cast<i32>(prim::block_index_y()), sequence);
   if (at.split >= at.splits) return;
   const u32 shared = prim::shared_base();
-  Pipeline<C> pipeline(args, at, shared);
+  Pipeline<C> pipeline(args, at, first_pages, shared);
   Rows<C> rows;
   load_queries<C>(args, at, rows);
   start_rows<C>(rows);

@@ -26,6 +26,22 @@ QOQ_DEVICE u32 chunk_place(u32 chunk) {
   return chunk * 16;
 }
 
+/// Of pages first + lane and 32 further.
+struct PageIds {
+  i32 now, next;
+};
+
+QOQ_DEVICE i32 read_page_id(const i32* table, u32 at, u32 width) {
+  return at < width ? prim::load_readonly(table + at) : 0;
+}
+
+/// Most CTAs begin with a sequence's first pages: their ids are read while its length is still under way.
+QOQ_DEVICE PageIds read_first_pages(const DecodeArgs& args, i32 sequence) {
+  const i32* table = args.table + static_cast<i64>(sequence) * args.table_width;
+  const u32 lane = prim::thread_index() % 32, width = static_cast<u32>(args.table_width);
+  return {read_page_id(table, lane, width), read_page_id(table, lane + 32, width)};
+}
+
 /// A warp's way through its tiles: which page each lies in, and where in it.
 template <DecodeConfig C>
 struct Loader {
@@ -35,22 +51,23 @@ struct Loader {
   static constexpr u32 code_chunks = C.code_bytes() / 16;
   static constexpr u32 parameter_chunks = C.parameter_bytes() / 16;  ///< of one side
 
-  const i32* table;  ///< this sequence's row, from this lane's first page on
+  const i32* table;  ///< this sequence's row
   i32* faults;
-  u32 table_left;  ///< entries from there on
+  u32 table_width;
   u32 lane, pages, page_bytes;
   const u8 *k, *v;       ///< this lane's first chunk of codes in page 0
   const u8* parameters;  ///< its chunk of scales or zeros there
-  u32 known = ~0u;       ///< a multiple of 32: the lanes know the ids of the pages from there on, and of 32 more
-  i32 ids = 0, next_ids = 0;
+  u32 known = 0;         ///< a multiple of 32: the lanes know the ids of the pages from there on, and of 32 more
+  PageIds ids;
 
-  QOQ_DEVICE Loader(const DecodeArgs& args, const Place& at)
-      : table(args.table + static_cast<i64>(at.sequence) * args.table_width + at.lane),
+  QOQ_DEVICE Loader(const DecodeArgs& args, const Place& at, const PageIds& first_pages)
+      : table(args.table + static_cast<i64>(at.sequence) * args.table_width),
         faults(args.faults),
-        table_left(static_cast<u32>(most(0, args.table_width - at.lane))),
+        table_width(static_cast<u32>(args.table_width)),
         lane(static_cast<u32>(at.lane)),
         pages(static_cast<u32>(args.pages)),
-        page_bytes(head_bytes * static_cast<u32>(args.kv_heads)) {
+        page_bytes(head_bytes * static_cast<u32>(args.kv_heads)),
+        ids(first_pages) {
     const u32 head = static_cast<u32>(at.kv_head);
     const u32 codes = head * (fragment ? head_bytes : C.page * C.row_bytes()) + lane * 16;
     k = args.k + codes;
@@ -71,17 +88,15 @@ struct Loader {
            (zero ? chunk - parameter_chunks / 2 : chunk) * 16;
   }
 
-  QOQ_DEVICE i32 read_ids(u32 first) const { return first < table_left ? prim::load_readonly(table + first) : 0; }
-
   /// The id of a page. Pages mostly come in order: the next 32 ids are under way while these are used.
   QOQ_DEVICE u32 page_id(u32 page) {
     const u32 first = page & ~31u;
     if (first != known) {
-      ids = first == known + 32 ? next_ids : read_ids(first);
-      next_ids = read_ids(first + 32);
+      ids.now = first == known + 32 ? ids.next : read_page_id(table, first + lane, table_width);
+      ids.next = read_page_id(table, first + 32 + lane, table_width);
       known = first;
     }
-    const u32 id = prim::shuffle(static_cast<u32>(ids), page % 32);
+    const u32 id = prim::shuffle(static_cast<u32>(ids.now), page % 32);
     if constexpr (C.checked) {
       if (id >= pages) {
         if (lane == 0) prim::atomic_add_relaxed(faults, 1);

@@ -53,9 +53,7 @@ QOQ_DEVICE void store_floats(float* to, const float (&from)[N]) {
 /// The final outputs of a row: divided, rounded, stored; a row that saw no token is zero.
 template <DecodeConfig C>
 QOQ_DEVICE void store_row(const DecodeArgs& args, const Place& at, i32 row, const RowPart<C>& part) {
-  const i32 shared_row = at.first_row + row;
-  const i64 place = (static_cast<i64>(at.sequence) * args.q_len + new_token(args, shared_row)) * args.q_heads +
-                    at.kv_head * args.group + shared_row - new_token(args, shared_row) * args.group;
+  const i64 place = query_place(args, at, row);
   const float inverse = part.total == 0 ? 0.0f : prim::divide(1.0f, part.total);
   u32 packed[RowPart<C>::channels / 2];
   QOQ_UNROLL for (int i = 0; i < RowPart<C>::channels / 2; ++i) {

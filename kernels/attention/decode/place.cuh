@@ -77,4 +77,11 @@ QOQ_DEVICE Place locate(const DecodeArgs& args, i32 split, i32 head_and_rows, i3
   return at;
 }
 
+/// Number of the CTA's row `row` among [batch][q_len][q_heads].
+QOQ_DEVICE i64 query_place(const DecodeArgs& args, const Place& at, i32 row) {
+  const i32 shared_row = at.first_row + row, token = new_token(args, shared_row);
+  return (static_cast<i64>(at.sequence) * args.q_len + token) * args.q_heads + at.kv_head * args.group + shared_row -
+         token * args.group;
+}
+
 }  // namespace qoq::attention

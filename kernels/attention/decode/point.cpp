@@ -96,6 +96,11 @@ const std::vector<Parameter>& decode_parameters() {
   return parameters;
 }
 
+Point default_decode_point() {
+  return {{"page", 64},     {"tile", 64},  {"stages", 3},      {"warps", 2}, {"row_tiles", 1},
+          {"resident", 12}, {"splits", 0}, {"orientation", 0}, {"merge", 0}, {"layout", 1}};
+}
+
 DecodeVariant DecodeVariant::from(const Point& point, const AttentionProblem& p) {
   DecodeVariant v{};
   DecodeConfig& c = v.config;

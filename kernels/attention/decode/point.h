@@ -13,6 +13,10 @@ namespace qoq::attention {
 /// The attention/decode parameters, in the order of a variant's id.
 const std::vector<Parameter>& decode_parameters();
 
+/// Where to start without having tuned: what was fastest, or within a few per cent of it, at every size measured on an
+/// H200.
+Point default_decode_point();
+
 /// A point as the kernel's config, and what goes in at launch. Throws Fault::Input when a parameter is missing.
 struct DecodeVariant {
   DecodeConfig config;

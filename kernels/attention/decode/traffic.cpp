@@ -44,7 +44,9 @@ Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const 
       sequence < static_cast<double>(device.l2_bytes) / 2 ? cache_bytes(p) + query_bytes(p) : traffic.l2_read_bytes;
   traffic.dram_write_bytes = query_bytes(p);
   if (const Splits splits = splits_of(v, p, device); splits.count > 1) {
-    traffic.l2_read_bytes += 2.0 * 4 * static_cast<double>(partial_rows(v, p, splits)) * (c.head_dim + 2);
+    // Written here; read here too, unless a second kernel does: then its launch is charged for reading them.
+    const double times = c.merge == Merge::Second ? 1 : 2;
+    traffic.l2_read_bytes += times * 4 * static_cast<double>(partial_rows(v, p, splits)) * (c.head_dim + 2);
   }
   return traffic;
 }

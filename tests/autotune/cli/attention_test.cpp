@@ -18,7 +18,7 @@ targets: [sim:a100-80]
 attention: [{scheme: kv4, batch: {1: 1, 16: 4}, ctx: [256]}]
 problems: ["attention kv4 batch=3 heads=32/8 dh=128 ctx=1,65,300"]
 spaces:
-  attention/decode: {page: [64], tile: [16], stages: [2], warps: [2], row_tiles: [1], splits: [auto], orientation: [tokens],
+  attention/decode: {page: [64], tile: [16], stages: [2], warps: [2], row_tiles: [1], resident: [12], splits: [auto], orientation: [tokens],
                      merge: [kernel, second], layout: [fragment]}
 )";
 

@@ -10,7 +10,7 @@ namespace {
 
 using namespace testing;
 
-const std::vector<std::string> commands{"tune", "report", "select", "gpus", "verify", "inspect"};
+const std::vector<std::string> commands{"tune", "report", "select", "bandwidth", "gpus", "verify", "inspect"};
 
 TEST(Usage, WithoutArgumentsTheHelpAndCode2) {
   const Ran ran = run({});

@@ -124,6 +124,47 @@ TEST_F(AttentionReportTest, TheRooflineHasItsTensorRateAndTellsItsPointsApart) {
   EXPECT_NE(html.find("Filled points are attention, hollow ones gemm."), std::string::npos);
 }
 
+TEST_F(AttentionReportTest, WhatOnlyReadsMemoryStandsInTheTablesAndIsNotDrawn) {
+  const int64_t id = add_gpu("sim:a100-80", "NVIDIA A100-SXM4-80GB");
+  add_gemm(id);
+  store::ProblemRow read{"ceiling read mb=64", "ceiling", "read", "flat", 0, "fp16", 67108864, 0};
+  store.put_problem(read);
+  store.record(id, sample_candidate(read.text, "read.t256", 40));
+  const std::vector<LayoutChoice> layouts{{.environment = id,
+                                           .op = "ceiling",
+                                           .scheme = "read",
+                                           .group = "flat",
+                                           .layout = "flat",
+                                           .chosen_us = 40,
+                                           .free_us = 40},
+                                          {.environment = id,
+                                           .op = "gemm",
+                                           .scheme = "w4a8-g128",
+                                           .group = "n=4096 k=4096",
+                                           .layout = "qserve",
+                                           .chosen_us = 5,
+                                           .free_us = 5}};
+  const Files files = render(store, {}, layouts);
+  const auto plot = figures(read_html(files.html)).at("gpu-1-roofline-plot");
+  ASSERT_EQ(plot.at("series").size(), 1u);
+  EXPECT_EQ(plot.at("series")[0].at("label"), "n=4096 k=4096") << "named as if it were alone";
+  EXPECT_FALSE(plot.at("series")[0].at("hollow"));
+  EXPECT_GT(plot.at("y").at("min"), 0);
+  for (const auto& line : plot.at("lines"))
+    EXPECT_EQ(line.at("label").get<std::string>().find("fp16"), std::string::npos);
+  EXPECT_NE(files.html.find("Not drawn: ceiling, which only moves bytes."), std::string::npos);
+  for (const char* words : {"| ceiling | predicted | 1 of 1 |", "`ceiling read mb=64`", "0.005 ms weighted"})
+    EXPECT_NE(files.markdown.find(words), std::string::npos) << words;
+  EXPECT_EQ(files.markdown.find("ceiling read flat"), std::string::npos) << "nobody deploys it";
+}
+
+TEST_F(AttentionReportTest, AReadOfMemoryAloneHasNoRoofline) {
+  const int64_t id = add_gpu("sim:a100-80", "NVIDIA A100-SXM4-80GB");
+  store.put_problem({"ceiling read mb=64", "ceiling", "read", "flat", 0, "fp16", 67108864, 0});
+  store.record(id, sample_candidate("ceiling read mb=64", "read.t256", 40));
+  EXPECT_NE(page().find("No chosen kernel has both a time and operations"), std::string::npos);
+}
+
 TEST_F(AttentionReportTest, WithoutAttentionThePaperIsNotShown) {
   add_gemm(add_gpu("sim:a100-80", "NVIDIA A100-SXM4-80GB"));
   EXPECT_EQ(page().find("beside the paper"), std::string::npos);
