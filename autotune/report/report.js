@@ -32,16 +32,10 @@ function logAxis(axis) {
   };
 }
 
-/** Text with a rim of the panel's colour, so that no line strikes it through. */
-function rimmedText(ctx, text, x, y) {
-  ctx.strokeStyle = css("--panel");
-  ctx.lineWidth = 4;
-  ctx.lineJoin = "round";
-  ctx.strokeText(text, x, y);
-  ctx.fillText(text, x, y);
-}
-
-/** Names horizontal lines upon themselves, at their right ends; further left where another's name is in the way. */
+/**
+ * Names horizontal lines upon themselves, at their right ends; further left where another's name is in the way. A line
+ * too short for that has its name in the table of ceilings only.
+ */
 function nameFlatCeilings(ctx, area, lines) {
   const height = isNarrow() ? 11 : 13;
   const taken = [];
@@ -52,9 +46,13 @@ function nameFlatCeilings(ctx, area, lines) {
     const width = ctx.measureText(label).width;
     const rights = [area.right - 6, ...taken.map((o) => o.left - 12).sort((a, b) => b - a)];
     const boxes = rights.map((right) => ({ left: right - width, right, top: y - height / 2, bottom: y + height / 2 }));
-    const box = boxes.find((b) => free(b) && b.left > begin + 8) ?? boxes.find(free) ?? boxes[0];
+    const box = boxes.find((b) => free(b) && b.left > begin + 8);
+    if (!box) continue;
     taken.push(box);
-    rimmedText(ctx, label, box.right, y);
+    ctx.fillStyle = css("--panel");
+    ctx.fillRect(box.left - 4, box.top + 1, width + 8, height - 2);
+    ctx.fillStyle = css("--roof");
+    ctx.fillText(label, box.right, y);
   }
 }
 

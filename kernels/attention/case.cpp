@@ -13,7 +13,6 @@ namespace qoq::attention {
 
 namespace {
 
-
 uint16_t round_to(Element element, float value) {
   return element == Element::F16 ? float_to_half(value) : float_to_bfloat16(value);
 }

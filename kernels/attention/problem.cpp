@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <numeric>
 
 #include "kernels/base/error.h"
@@ -48,7 +49,7 @@ int one_of(const Problem& problem, std::string_view field, const std::array<int,
 
 void check_names(const Problem& problem) {
   if (problem.op != "attention") bad_input("\"{}\" is not an attention", problem.text());
-  constexpr std::array known{"batch", "heads", "dh", "ctx", "page", "q", "window", "cap", "out", "lse"};
+  constexpr std::array known{"batch", "heads", "dh", "ctx", "page", "q", "window", "scale", "cap", "out", "lse"};
   for (const auto& [field, value] : problem.fields) {
     if (std::find(known.begin(), known.end(), field) == known.end()) {
       bad_input("\"{}\": an attention has no field \"{}\"; it has {}", problem.text(), field, fmt::join(known, ", "));
@@ -114,6 +115,17 @@ Element parse_element(const Problem& problem) {
   return *element;
 }
 
+/// Of the softmax, in (0, 1000]; 0 where none is given.
+double parse_scale(const Problem& problem) {
+  const std::string_view text = problem.field("scale");
+  if (text.empty()) return 0;
+  double scale = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), scale);
+  if (error != std::errc{} || end != text.data() + text.size() || !(scale > 0 && scale <= 1000))
+    bad_input("\"{}\": scale={} is no number in (0, 1000]", problem.text(), text);
+  return scale;
+}
+
 bool parse_lse(const Problem& problem) {
   const std::string_view lse = problem.field("lse");
   if (!lse.empty() && lse != "0" && lse != "1") bad_input("\"{}\": lse={} is neither 0 nor 1", problem.text(), lse);
@@ -144,6 +156,10 @@ std::string_view name(Element element) {
   return "?";
 }
 
+double AttentionProblem::softmax_scale() const {
+  return scale > 0 ? scale : 1 / std::sqrt(static_cast<double>(head_dim));
+}
+
 int AttentionProblem::longest() const { return *std::max_element(lengths.begin(), lengths.end()); }
 
 int64_t AttentionProblem::tokens() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }
@@ -159,6 +175,7 @@ AttentionProblem AttentionProblem::parse(const Problem& problem) {
   p.q_len = in_range_or(problem, "q", 1, largest_q_len, 1);
   parse_lengths(problem, p);
   p.window = in_range_or(problem, "window", 0, largest_length, 0);
+  p.scale = parse_scale(problem);
   p.cap = in_range_or(problem, "cap", 0, largest_cap, 0);
   p.element = parse_element(problem);
   p.lse = parse_lse(problem);
@@ -175,6 +192,7 @@ Problem AttentionProblem::problem() const {
   if (page != 0) problem.fields.emplace_back("page", std::to_string(page));
   if (q_len != 1) problem.fields.emplace_back("q", std::to_string(q_len));
   if (window != 0) problem.fields.emplace_back("window", std::to_string(window));
+  if (scale > 0) problem.fields.emplace_back("scale", fmt::format("{}", scale));
   if (cap != 0) problem.fields.emplace_back("cap", std::to_string(cap));
   if (element != Element::F16) problem.fields.emplace_back("out", name(element));
   if (lse) problem.fields.emplace_back("lse", "1");

@@ -126,7 +126,7 @@ void add_block(const AttentionProblem& p, Row& row, size_t first, const std::vec
   add_products(row.q.data(), keys.data(), head_dim, logits.data());
   double largest = row.largest;
   for (size_t j = begin - first; j < end - first; ++j) {
-    logits[j] /= std::sqrt(static_cast<double>(p.head_dim));
+    logits[j] *= p.softmax_scale();
     if (p.cap != 0) logits[j] = p.cap * std::tanh(logits[j] / p.cap);
     largest = std::max(largest, logits[j]);
   }

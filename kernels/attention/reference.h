@@ -8,8 +8,8 @@ namespace qoq::attention {
 /// The plain definition in fp64, on the dequantised cache ((code − z)·s, exact; the cache's own error is none of the
 /// kernel's). For query row (token i of q_len, head h) of a sequence of length n, with last = n − q_len + i and KV head
 /// h / group:
-///   logit[j] = Dh^-½ · Σ_d q[d]·k[j][d]   ( cap · tanh(logit / cap) where there is a cap ),  j in (last − window,
-///   last] out = Σ_j softmax(logit)[j] · v[j],   lse = ln Σ_j e^logit[j]
+///   logit[j] = scale · Σ_d q[d]·k[j][d], scale = Dh^-½ unless the problem says otherwise   ( cap · tanh(logit / cap)
+///   where there is a cap ),  j in (last − window, last] out = Σ_j softmax(logit)[j] · v[j],   lse = ln Σ_j e^logit[j]
 /// Parallel over sequences and heads on `threads` threads (0: one a core); the result does not depend on it.
 ///
 /// Ablated (kv4 and kv8, Fragment layout only): each 16-bit half of a packed word is taken as an fp16 as it lies,

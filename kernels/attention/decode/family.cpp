@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "kernels/attention/case.h"
@@ -68,7 +67,7 @@ int pool_pages(const AttentionProblem& p, int page) {
 /// Raw scores to logits in powers of two; codes that became subnormals are 2^24 too small.
 void set_scales(const AttentionProblem& p, bool quantized, DecodeArgs& args) {
   const double log2_e = 1.4426950408889634;
-  const double scale = (quantized ? 0x1p24 : 1.0) / std::sqrt(static_cast<double>(p.head_dim));
+  const double scale = (quantized ? 0x1p24 : 1.0) * p.softmax_scale();
   args.scale = static_cast<float>(p.cap > 0 ? 2 * log2_e * scale / p.cap : log2_e * scale);
   args.cap_scale = static_cast<float>(p.cap * log2_e);
 }

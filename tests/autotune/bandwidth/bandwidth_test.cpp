@@ -127,6 +127,8 @@ TEST_F(Bandwidth, OnlyRowsThatMayBeUsed) {
     if (kind == "unverified") other.verified_on.clear();
     if (kind == "emulated" || kind == "wrong") {
       other.median_us.reset();
+      other.noise.reset();
+      other.samples_us.clear();
       other.source = kind == "emulated" ? Source::Emulated : Source::None;
       other.outcome = kind == "wrong" ? store::Outcome::Wrong : store::Outcome::Ok;
       other.reason = "it is " + kind;

@@ -21,8 +21,8 @@ std::string fault_of(const std::string& text) {
 }
 
 TEST(AttentionProblem, FieldsAreRead) {
-  const AttentionProblem p =
-      parse("attention kv8 batch=3 heads=32/8 dh=256 ctx=7,70,700 page=32 q=4 window=9 cap=50 out=bf16 lse=1");
+  const AttentionProblem p = parse(
+      "attention kv8 batch=3 heads=32/8 dh=256 ctx=7,70,700 page=32 q=4 window=9 scale=0.25 cap=50 out=bf16 lse=1");
   EXPECT_EQ(p.scheme, Scheme::Kv8);
   EXPECT_EQ(p.element, Element::BF16);
   EXPECT_EQ(p.batch, 3);
@@ -34,6 +34,7 @@ TEST(AttentionProblem, FieldsAreRead) {
   EXPECT_EQ(p.q_len, 4);
   EXPECT_EQ(p.window, 9);
   EXPECT_EQ(p.cap, 50);
+  EXPECT_EQ(p.softmax_scale(), 0.25);
   EXPECT_TRUE(p.lse);
   EXPECT_EQ(p.group(), 4);
   EXPECT_EQ(p.rows(), 16);
@@ -50,14 +51,17 @@ TEST(AttentionProblem, DefaultsAreFilled) {
   EXPECT_EQ(p.q_len, 1);
   EXPECT_EQ(p.window, 0);
   EXPECT_EQ(p.cap, 0);
+  EXPECT_DOUBLE_EQ(p.softmax_scale() * p.softmax_scale() * p.head_dim, 1);
   EXPECT_FALSE(p.lse);
 }
 
 TEST(AttentionProblem, TextIsCanonical) {
   EXPECT_EQ(canonical("attention kv4 ctx=1536 dh=128 heads=32/8 batch=64"),
             "attention kv4 batch=64 heads=32/8 dh=128 ctx=1536");
-  EXPECT_EQ(canonical("attention kv16 lse=1 out=bf16 cap=30 window=64 q=2 page=16 ctx=5,6 dh=64 heads=16/1 batch=2"),
-            "attention kv16 batch=2 heads=16/1 dh=64 ctx=5,6 page=16 q=2 window=64 cap=30 out=bf16 lse=1");
+  EXPECT_EQ(
+      canonical(
+          "attention kv16 lse=1 out=bf16 cap=30 scale=0.50 window=64 q=2 page=16 ctx=5,6 dh=64 heads=16/1 batch=2"),
+      "attention kv16 batch=2 heads=16/1 dh=64 ctx=5,6 page=16 q=2 window=64 scale=0.5 cap=30 out=bf16 lse=1");
   EXPECT_EQ(canonical("attention kv8 batch=3 heads=8/8 dh=64 ctx=9,9,9 q=1 window=0 cap=0 out=fp16 lse=0"),
             "attention kv8 batch=3 heads=8/8 dh=64 ctx=9");
   EXPECT_EQ(canonical("attention kv8 batch=1 heads=08/8 dh=64 ctx=131072"),
@@ -110,6 +114,8 @@ TEST(AttentionProblem, RefusesWithASentence) {
       {Problem::parse(with("ctx", "3,2")).with("q", "3").text(), "ctx: 2 is less than q=3"},
       {with("window", "-1"), "window=-1 is out of range, 0 to 131072"},
       {with("window", "x"), "window=x is not a whole number"},
+      {with("scale", "0"), "scale=0 is no number in (0, 1000]"},
+      {with("scale", "1x"), "scale=1x is no number"},
       {with("cap", "-1"), "cap=-1 is out of range, 0 to 10000"},
       {with("cap", "20000"), "cap=20000 is out of range"},
       {with("out", "fp8"), "out=fp8 is unknown; fp16 or bf16"},

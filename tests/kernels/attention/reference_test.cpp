@@ -70,7 +70,7 @@ Matrix undequantised(const View& view) {
                       static_cast<size_t>(first * head_dim * bits / 8 + word / 4 * 512 + lane * 16 + word % 4 * 4),
                   4);
       for (int i = 0; i < 4; ++i) {
-        const double value = half_to_float(w[static_cast<size_t>(i % 2)]) / divisor;
+        const double value = half_to_float(w[static_cast<size_t>(i % 2)]) * 0x1p24 / divisor;
         if (view.side == KvSide::Key) {
           set(first + g + 8 * half, 16 * j + 4 * t + i, value);
         } else {

@@ -42,40 +42,63 @@ class Trial {
     }
     throw std::runtime_error(fmt::format("no buffer {}", name));
   }
+  /// In the pools.
+  int pages() const {
+    int pages = attention::spare_pages;
+    for (const int length : case_.problem.lengths) pages += (length + point_.at("page") - 1) / point_.at("page");
+    return pages;
+  }
   int table_width() const { return (case_.problem.longest() + point_.at("page") - 1) / point_.at("page"); }
 
   /// Launches the plan; expects no fault. Returns what the kernel itself counted.
   int launch() {
-    build();
+    const Outcome outcome = launch(compile::emulator_headers());
+    EXPECT_EQ(outcome.fault, "");
+    return outcome.counted;
+  }
+
+  struct Outcome {
+    std::string fault;  ///< that the emulator found
+    int counted;        ///< by the kernel
+  };
+  /// The same with a kernel of other text.
+  Outcome launch(const compile::Headers& headers) {
+    build(headers);
     const Plan plan = family_.plan(point_, problem_, test_device());
     emulator::Memory memory;
     Addresses addresses;
-    for (Buffer& buffer : buffers_) {
-      addresses[buffer.name] = buffer.bytes.data();
-      memory.add(buffer.name, buffer.bytes.data(), buffer.bytes.size(),
-                 buffer.written() ? emulator::Access::Scratch : emulator::Access::ReadOnly);
-    }
+    // Far enough apart that a page beyond one buffer does not happen to be another.
+    constexpr size_t margin = 1 << 16;
     std::map<std::string, std::vector<std::byte>> spaces;
+    const auto place = [&](const std::string& name, size_t bytes, emulator::Access access, uint8_t fill) {
+      spaces[name].assign(bytes + 2 * margin, std::byte{fill});
+      std::byte* at = spaces[name].data() + margin;
+      addresses[name] = at;
+      memory.add(name, at, bytes, access);
+      return at;
+    };
+    for (const Buffer& buffer : buffers_) {
+      const auto access = buffer.written() ? emulator::Access::Scratch : emulator::Access::ReadOnly;
+      std::memcpy(place(buffer.name, buffer.bytes.size(), access, 0), buffer.bytes.data(), buffer.bytes.size());
+    }
     for (const Workspace& space : plan.workspaces) {
       const bool zero = space.init != Workspace::Init::None;
-      auto& bytes = spaces[space.name] =
-          std::vector<std::byte>(space.bytes, std::byte{zero ? uint8_t{0} : uint8_t{0xa5}});
-      addresses[space.name] = bytes.data();
-      memory.add(space.name, bytes.data(), bytes.size(),
-                 zero ? emulator::Access::ReadWrite : emulator::Access::Scratch);
+      place(space.name, space.bytes, zero ? emulator::Access::ReadWrite : emulator::Access::Scratch, zero ? 0 : 0xa5);
     }
     const Arguments arguments = family_.bind(point_, problem_, test_device(), addresses);
-    for (size_t i = 0; i < plan.launches.size(); ++i) {
+    Outcome outcome{"", 0};
+    for (size_t i = 0; i < plan.launches.size() && outcome.fault.empty(); ++i) {
       const Launch& launch = plan.launches[i];
       const auto entry = reinterpret_cast<void (*)(const void*)>(::dlsym(library_, launch.entry.c_str()));
-      const auto result =
-          emulator::launch(entry, arguments[i].data(), launch.grid, launch.block.x, launch.shared_bytes, memory,
-                           {emulator::Schedule::Random, emulator::AsyncLanding::Random, 3, true, 0});
-      EXPECT_EQ(result.fault.value_or(""), "");
+      outcome.fault = emulator::launch(entry, arguments[i].data(), launch.grid, launch.block.x, launch.shared_bytes,
+                                       memory, {emulator::Schedule::Random, emulator::AsyncLanding::Random, 3, true, 0})
+                          .fault.value_or("");
     }
-    int faults = 0;
-    if (const auto found = spaces.find("faults"); found != spaces.end()) std::memcpy(&faults, found->second.data(), 4);
-    return faults;
+    if (const auto found = spaces.find("faults"); found != spaces.end())
+      std::memcpy(&outcome.counted, found->second.data() + margin, sizeof(int));
+    for (Buffer& buffer : buffers_)
+      std::memcpy(buffer.bytes.data(), spaces.at(buffer.name).data() + margin, buffer.bytes.size());
+    return outcome;
   }
 
   /// Whether a head's outputs, and its sum, are the reference's.
@@ -103,9 +126,9 @@ class Trial {
   size_t head_dim() const { return static_cast<size_t>(case_.problem.head_dim); }
 
  private:
-  void build() {
+  void build(const compile::Headers& headers) {
     folder_ = std::filesystem::temp_directory_path() / fmt::format("qoqtune-checked-{}", ::getpid());
-    compile::HostCompiler compiler(folder_, 1);
+    compile::HostCompiler compiler(folder_, 1, headers);
     const Source source = family_.source(point_, problem_);
     const compile::Build build = compiler.build(std::span(&source, 1), {}, {}).front();
     if (!build.ok) throw std::runtime_error(build.log);
@@ -129,50 +152,63 @@ constexpr const char* checked[] = {"p32.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fr
 
 class DecodeChecked : public testing::TestWithParam<const char*> {
  protected:
-  void expect_others_right(Trial& run, int spoilt) {
-    for (int sequence = 0; sequence < run.operands().problem.batch; ++sequence) {
+  void expect_others_right(Trial& trial, int spoilt) {
+    for (int sequence = 0; sequence < trial.operands().problem.batch; ++sequence) {
       if (sequence == spoilt) continue;
-      for (int head = 0; head < 8; ++head) EXPECT_TRUE(run.is_right(sequence, head)) << sequence << " " << head;
+      for (int head = 0; head < 8; ++head) EXPECT_TRUE(trial.is_right(sequence, head)) << sequence << " " << head;
     }
   }
 };
 
 TEST_P(DecodeChecked, CountsNothingWhereAllIsRight) {
-  Trial run(GetParam(), problem);
-  EXPECT_EQ(run.launch(), 0);
-  expect_others_right(run, -1);
+  Trial trial(GetParam(), problem);
+  EXPECT_EQ(trial.launch(), 0);
+  expect_others_right(trial, -1);
 }
 
 TEST_P(DecodeChecked, PageIdsOutOfRange) {
   for (const int32_t id : {-1, 1 << 20, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()}) {
     SCOPED_TRACE(id);
-    Trial run(GetParam(), problem);
-    run.values<int32_t>("table")[1 * run.table_width() + 2] = id;  // tokens 64 … 95
-    EXPECT_GT(run.launch(), 0);
-    expect_others_right(run, 1);
+    Trial trial(GetParam(), problem);
+    trial.values<int32_t>("table")[1 * trial.table_width() + 2] = id;  // tokens 64 … 95
+    EXPECT_GT(trial.launch(), 0);
+    expect_others_right(trial, 1);
   }
 }
 
 TEST_P(DecodeChecked, TheFirstIdBeyondThePools) {
-  Trial run(GetParam(), problem);
-  int pages = attention::spare_pages;
-  for (const int length : run.operands().problem.lengths) pages += (length + 31) / 32;
-  run.values<int32_t>("table")[2 * run.table_width()] = pages;
-  EXPECT_GT(run.launch(), 0);
-  expect_others_right(run, 2);
+  Trial trial(GetParam(), problem);
+  trial.values<int32_t>("table")[2 * trial.table_width()] = trial.pages();
+  EXPECT_GT(trial.launch(), 0);
+  expect_others_right(trial, 2);
 }
 
 TEST_P(DecodeChecked, LengthsOutOfRange) {
   for (const int32_t length : {-1, std::numeric_limits<int32_t>::min(), 161, std::numeric_limits<int32_t>::max()}) {
     SCOPED_TRACE(length);
-    Trial run(GetParam(), problem);
-    ASSERT_EQ(run.table_width() * 32, 160);
-    run.values<int32_t>("lengths")[1] = length;
-    EXPECT_GT(run.launch(), 0);
-    expect_others_right(run, 1);
+    Trial trial(GetParam(), problem);
+    ASSERT_EQ(trial.table_width() * 32, 160);
+    trial.values<int32_t>("lengths")[1] = length;
+    EXPECT_GT(trial.launch(), 0);
+    expect_others_right(trial, 1);
     if (length > 0) continue;  // a negative length is that of a sequence without tokens
-    for (int head = 0; head < 8; ++head) EXPECT_EQ(run.count(1, head, [](double x) { return x == 0; }), 64);
+    for (int head = 0; head < 8; ++head) EXPECT_EQ(trial.count(1, head, [](double x) { return x == 0; }), 64);
   }
+}
+
+/// Without the check of page ids the kernel does leave its buffers: the tests above do look. (A wrong length alone
+/// would only read other sequences' pages: the block table is never read beyond its width.)
+TEST(DecodeUnchecked, IsCaught) {
+  compile::Headers headers = compile::emulator_headers();
+  std::string& text = headers.at("kernels/attention/decode/load.cuh");
+  const std::string check = "if (id >= pages) {";
+  const size_t at = text.find(check);
+  ASSERT_NE(at, std::string::npos) << "the kernel's text changed";
+  text.replace(at, check.size(), "if (id > pages) {");
+  Trial trial(checked[0], problem);
+  trial.values<int32_t>("table")[2 * trial.table_width()] = trial.pages();
+  const Trial::Outcome outcome = trial.launch(headers);
+  EXPECT_NE(outcome.fault.find("out of bounds"), std::string::npos) << outcome.fault;
 }
 
 INSTANTIATE_TEST_SUITE_P(Points, DecodeChecked, testing::ValuesIn(checked), [](const auto& point) {
@@ -184,6 +220,9 @@ struct Plain {
   const char* scheme;
   const char* id;
 };
+
+/// By its name; GoogleTest would print the bytes, pointers among them.
+void PrintTo(const Plain& plain, std::ostream* out) { *out << plain.name; }
 
 constexpr Plain plains[] = {
     {"kv4", "kv4", "p32.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
@@ -202,27 +241,27 @@ class DecodePlain : public testing::TestWithParam<Plain> {
 };
 
 TEST_P(DecodePlain, ANanStaysInItsHead) {
-  Trial run(GetParam().id, text());
-  run.values<uint16_t>("q")[run.row_of(1, 2) * run.head_dim() + 5] = 0x7e00;
-  run.launch();
+  Trial trial(GetParam().id, text());
+  trial.values<uint16_t>("q")[trial.row_of(1, 2) * trial.head_dim() + 5] = 0x7e00;
+  trial.launch();
   for (int sequence = 0; sequence < 4; ++sequence) {
     for (int head = 0; head < 8; ++head) {
       if (sequence == 1 && head == 2) continue;
-      EXPECT_TRUE(run.is_right(sequence, head)) << sequence << " " << head;
+      EXPECT_TRUE(trial.is_right(sequence, head)) << sequence << " " << head;
     }
   }
-  EXPECT_EQ(run.count(1, 2, [](double x) { return std::isnan(x); }), 64);
-  EXPECT_TRUE(std::isnan(run.values<float>("lse")[run.row_of(1, 2)]));
+  EXPECT_EQ(trial.count(1, 2, [](double x) { return std::isnan(x); }), 64);
+  EXPECT_TRUE(std::isnan(trial.values<float>("lse")[trial.row_of(1, 2)]));
 }
 
 TEST_P(DecodePlain, ASequenceWithoutTokensIsZero) {
-  Trial run(GetParam().id, text());
-  run.values<int32_t>("lengths")[2] = 0;
-  run.launch();
+  Trial trial(GetParam().id, text());
+  trial.values<int32_t>("lengths")[2] = 0;
+  trial.launch();
   for (int head = 0; head < 8; ++head) {
-    EXPECT_EQ(run.count(2, head, [](double x) { return x == 0; }), 64);
-    EXPECT_EQ(run.values<float>("lse")[run.row_of(2, head)], -std::numeric_limits<float>::infinity());
-    for (const int sequence : {0, 1, 3}) EXPECT_TRUE(run.is_right(sequence, head)) << sequence << " " << head;
+    EXPECT_EQ(trial.count(2, head, [](double x) { return x == 0; }), 64);
+    EXPECT_EQ(trial.values<float>("lse")[trial.row_of(2, head)], -std::numeric_limits<float>::infinity());
+    for (const int sequence : {0, 1, 3}) EXPECT_TRUE(trial.is_right(sequence, head)) << sequence << " " << head;
   }
 }
 

@@ -17,6 +17,9 @@ struct Row {
   int orientation, tile;
 };
 
+/// By its name; GoogleTest would print the bytes, pointers among them.
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
 constexpr Row rows[] = {
     {"kv4", "kv4", "8/2", 128, 1, 0, 64},        {"kv4_heads", "kv4", "8/2", 128, 1, 1, 64},
     {"kv4_tile32", "kv4", "8/2", 128, 1, 0, 32}, {"kv4_row_blocks", "kv4", "16/1", 128, 2, 0, 64},

@@ -19,6 +19,9 @@ struct Row {
   std::vector<const char*> points;
 };
 
+/// By its name; GoogleTest would print the bytes, pointers among them.
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
 const Row rows[] = {
     {"llama3_kv4",
      "attention kv4 batch=64 heads=32/8 dh=128 ctx=1536 lse=1",

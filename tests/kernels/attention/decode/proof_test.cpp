@@ -16,6 +16,9 @@ struct Row {
   const char* point;
 };
 
+/// By its name; GoogleTest would print the bytes, pointers among them.
+void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+
 constexpr Row rows[] = {
     {"kv4_fragment_tokens", "attention kv4 batch=4 heads=8/2 dh=128 ctx=1,63,160,65 lse=1",
      "p64.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
@@ -58,7 +61,8 @@ constexpr Row rows[] = {
     {"dh256_kv16", "attention kv16 batch=2 heads=2/1 dh=256 ctx=63,129",
      "p64.tl16.st2.w1.rt1.rw8.sp1.tokens.kernel.fragment"},
     {"gqa1", "attention kv4 batch=2 heads=2/2 dh=128 ctx=64,99", "p64.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
-    {"gqa7", "attention kv4 batch=2 heads=14/2 dh=128 ctx=64,99", "p64.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
+    {"gqa7", "attention kv4 batch=2 heads=14/2 dh=128 ctx=64,99 scale=0.2",
+     "p64.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
     {"gqa8_tile64", "attention kv4 batch=2 heads=8/1 dh=128 ctx=128,190",
      "p64.tl64.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
     {"gqa16_two_row_tiles", "attention kv4 batch=2 heads=16/1 dh=128 ctx=64,99",
