@@ -25,9 +25,9 @@ class Machine {
 };
 
 /// What a kernel must do on any machine, run twice on the same workspaces:
-/// its outputs, poisoned differently each time (what is read and written begins alike), pass `check` (agree with the reference) and byte for byte with each
-/// other; workspaces that promise to be zero again are; inputs are as they were. `buffers` are the family's operands;
-/// outputs come back in them. Fills status, max_error and message.
+/// its outputs, poisoned differently each time (what is read and written begins alike), pass `check` (agree with the
+/// reference) and byte for byte with each other; workspaces that promise to be zero again are; inputs are as they were.
+/// `buffers` are the family's operands; outputs come back in them. Fills status, max_error and message.
 void run_twice(Machine& machine, const std::function<Check(const std::vector<Buffer>&)>& check, const Plan& plan,
                const Arguments& arguments, std::vector<Buffer>& buffers, Verdict& verdict);
 

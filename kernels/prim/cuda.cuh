@@ -51,10 +51,9 @@ QOQ_DEVICE u32 shuffle(u32 value, u32 lane) {
 /// vote.sync.any.pred: whether `condition` holds on any of the 32 lanes.
 QOQ_DEVICE bool any_of_warp(bool condition) {
   u32 result;
-  asm volatile(
-      "{.reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.any.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q;}"
-      : "=r"(result)
-      : "r"(static_cast<u32>(condition)));
+  asm volatile("{.reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.any.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q;}"
+               : "=r"(result)
+               : "r"(static_cast<u32>(condition)));
   return result != 0;
 }
 /// movmatrix.sync.m8n8.trans.b16: the warp's 8 × 8 matrix of 16-bit elements (lane 4·row + pair holds a row's elements
