@@ -20,7 +20,7 @@ constexpr uint64_t operand_seed = 1;  // values matter a little (power), which o
 constexpr double sample_us = 200;     // of GPU work between two events, so that what an event itself costs is little
 constexpr int most_runs = 16;         // in that time
 constexpr double queue_us = 5;        // generous: what the CPU takes to queue a launch or an event
-constexpr int most_queued_ahead = 64;
+constexpr int most_queued_ahead = 128;
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -72,6 +72,11 @@ class CudaTimer::Rotation {
     }
     loaded_.run(arguments_[next_], stream_);
     next_ = (next_ + 1) % arguments_.size();
+  }
+  /// Launches and fills that a run queues.
+  size_t queued() const {
+    const auto filled = [](const Workspace& space) { return space.init == Workspace::Init::ZeroEach; };
+    return plan_.launches.size() + static_cast<size_t>(std::ranges::count_if(plan_.workspaces, filled));
   }
   const runtime::Stream& stream() const { return stream_; }
 
@@ -143,7 +148,9 @@ void CudaTimer::take_samples(Rotation& rotation, Sample& sample) const {
   const double known_us = std::max(run_us, 1.0);
   const int runs = std::clamp(static_cast<int>(std::ceil(sample_us / known_us)), 1, most_runs);
   // As much work as covers the CPU while it queues the sample's: no launch overhead lies between the events.
-  const int ahead = std::clamp(static_cast<int>(std::ceil((runs + 3) * queue_us / known_us)), 1, most_queued_ahead);
+  const int ahead =
+      std::clamp(static_cast<int>(std::ceil((static_cast<double>(rotation.queued()) * runs + 3) * queue_us / known_us)),
+                 1, most_queued_ahead);
   for (const double start = now_s(); static_cast<int>(sample.samples_us.size()) < limits_.most_samples;) {
     for (int i = 0; i < ahead; ++i) rotation.queue();
     begin.record(rotation.stream());

@@ -162,6 +162,10 @@ double AttentionProblem::softmax_scale() const {
 
 int AttentionProblem::longest() const { return *std::max_element(lengths.begin(), lengths.end()); }
 
+int64_t AttentionProblem::seen_tokens() const {
+  return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}, [&](int64_t sum, int n) { return sum + seen(n); });
+}
+
 int64_t AttentionProblem::tokens() const { return std::accumulate(lengths.begin(), lengths.end(), int64_t{0}); }
 
 AttentionProblem AttentionProblem::parse(const Problem& problem) {

@@ -34,6 +34,9 @@ struct AttentionProblem {
   double softmax_scale() const;
   int longest() const;
   int64_t tokens() const;  ///< Σ lengths
+  /// Tokens that some query row of a sequence sees: those that must be read.
+  int seen(int length) const { return window > 0 && window + q_len - 1 < length ? window + q_len - 1 : length; }
+  int64_t seen_tokens() const;  ///< Σ over the sequences
   KvShape shape(int page_size) const { return {kv_heads, head_dim, page_size, bits(scheme)}; }
 
   /// Throws Fault::Input with a sentence: an unknown field or scheme, a ratio beyond 16, Dh that is not 64, 128 or 256,

@@ -26,7 +26,8 @@ int64_t bytes_of(const Problem& problem) { return problem.size("mb") << 20; }
 struct Shape {
   int threads, unroll, trips;
   static Shape of(const Point& point) { return {point.at("threads"), point.at("unroll"), point.at("trips")}; }
-  int64_t ctas(const Problem& problem) const { return bytes_of(problem) / (int64_t{16} * threads * unroll * trips); }
+  int64_t cta_bytes() const { return int64_t{16} * threads * unroll * trips; }
+  int64_t ctas(const Problem& problem) const { return bytes_of(problem) / cta_bytes(); }
 };
 
 class ReadFamily final : public Family {
@@ -52,7 +53,7 @@ class ReadFamily final : public Family {
   std::optional<std::string> illegal(const Point&, const Problem&) const override { return std::nullopt; }
   std::optional<std::string> unsupported(const Point& point, const Problem& problem, const Device&) const override {
     const Shape shape = Shape::of(point);
-    if (shape.ctas(problem) == 0) return "the buffer is smaller than what one CTA reads";
+    if (bytes_of(problem) % shape.cta_bytes() != 0) return "the buffer is no multiple of what one CTA reads";
     return std::nullopt;
   }
 
@@ -99,8 +100,12 @@ class ReadFamily final : public Family {
   std::unique_ptr<Case> make_case(const Problem& problem, uint64_t seed) const override {
     auto words = std::make_unique<Words>();
     Random random(seed);
-    words->values = random.bytes<uint32_t>(static_cast<size_t>(bytes_of(problem)) / 4,
-                                           [](uint8_t byte) { return byte * 0x01010101u; });
+    words->values.resize(static_cast<size_t>(bytes_of(problem)) / 4);
+    for (size_t i = 0; i < words->values.size(); i += 2) {
+      const uint64_t two = random.next();
+      words->values[i] = static_cast<uint32_t>(two);
+      words->values[i + 1] = static_cast<uint32_t>(two >> 32);
+    }
     return words;
   }
   std::vector<Buffer> prepare(const Case& c, const Point& point) const override {

@@ -39,6 +39,12 @@ struct DecodeConfig {
   constexpr bool quantized() const { return scheme != Scheme::Kv16; }
   /// Codes and probabilities meet in fp16 whatever the element; only a bf16 cache is multiplied in bf16.
   constexpr bool bfloat_mma() const { return !quantized() && element == Element::BF16; }
+  /// Probabilities are carried times 2^this, so that those of seldom-seen tokens, and small scales of values, do not
+  /// leave fp16's normal range: p·s is exact to fp16 down to p·s = 2^-(14 + this). Above, p·s must stay below 65,504: s
+  /// < 255 (kv4) or 16 (kv8), values that span less than 3,800; beyond, outputs are NaN. A bf16 product needs none.
+  constexpr int probability_exponent() const {
+    return scheme == Scheme::Kv4 ? 8 : scheme == Scheme::Kv8 ? 12 : bfloat_mma() ? 0 : 15;
+  }
   constexpr int threads() const { return warps * 32; }
   constexpr int units() const { return tile / 16; }
   constexpr int steps() const { return head_dim / 16; }  ///< MMAs along the head's channels

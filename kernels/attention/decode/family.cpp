@@ -83,6 +83,7 @@ class DecodeFamily final : public Family {
   std::optional<std::string> illegal(const Point& point, const Problem& problem) const override {
     const DecodeVariant v = DecodeVariant::from(point, AttentionProblem::parse(problem));
     if (const Illegal why = attention::illegal(v.config); why != Illegal::No) return std::string(sentence(why));
+    if (v.splits < 0 || v.splits > most_splits) return fmt::format("at most {} splits", most_splits);
     if (v.splits == 1 && v.config.merge != Merge::Kernel) return "with one split there is nothing to merge";
     return std::nullopt;
   }

@@ -66,7 +66,8 @@ QOQ_DEVICE void store_row(const DecodeArgs& args, const Place& at, i32 row, cons
   if constexpr (C.head_dim == 256)
     prim::store_global(reinterpret_cast<u32x4*>(to), u32x4{packed[0], packed[1], packed[2], packed[3]});
   if (args.lse != nullptr && at.lane == 0) {
-    const float sum = part.total == 0 ? prim::as_float(minus_infinity) : part.highest + prim::log2(part.total);
+    const float sum = part.total == 0 ? prim::as_float(minus_infinity)
+                                      : part.highest + prim::log2(part.total) - C.probability_exponent();
     prim::store_global(args.lse + place, sum * 0.693147180559945f);
   }
 }

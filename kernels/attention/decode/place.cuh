@@ -39,9 +39,9 @@ QOQ_DEVICE i32 checked_length(const DecodeArgs& args, i32 sequence) {
   const i32 length = prim::load_readonly(args.lengths + sequence);
   if constexpr (C.checked) {
     const i32 held = args.table_width * C.page;
-    if (length < 0 || length > held) {
+    if (length < 0 || (length > 0 && length < args.q_len) || length > held) {
       if (prim::thread_index() == 0) prim::atomic_add_relaxed(args.faults, 1);
-      return length < 0 ? 0 : held;
+      return length > held ? held : 0;
     }
   }
   return length;

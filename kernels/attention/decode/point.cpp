@@ -132,8 +132,8 @@ Splits splits_of(const DecodeVariant& v, const AttentionProblem& p, const Device
   const double slots =
       static_cast<double>(device.sm_count) * static_cast<double>(std::min<int64_t>(c.least_ctas(), by_shared));
   constexpr double start = 4;  // a CTA's start and end cost about as much as this many tiles of a warp
-  const int tiles = v.tiles(p.longest());
-  const double mean = static_cast<double>(p.tokens()) / p.batch / c.tile;
+  const int tiles = v.tiles(p.seen(p.longest())) + (p.window > 0 ? 1 : 0);  // a window seldom begins with a tile
+  const double mean = static_cast<double>(p.seen_tokens()) / p.batch / c.tile;
   int best = tiles;
   double least = std::numeric_limits<double>::infinity();
   for (int count = 1; count <= most_splits && count <= (tiles + c.warps - 1) / c.warps; ++count) {

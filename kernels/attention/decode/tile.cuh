@@ -156,7 +156,7 @@ QOQ_DEVICE void raise_maxima(float scale, int r, const Scores<C>& score, Rows<C>
   }
 }
 
-/// Scores become p = 2^(score − maximum), and p · s of values the tensor cores' operand.
+/// Scores become p = 2^(score − maximum + probability_exponent), and p · s of values the tensor cores' operand.
 template <DecodeConfig C, bool MASKED>
 QOQ_DEVICE void weigh(float scale, const Stage<C>& stage, const Place& at, i32 first_token, int r, Scores<C>& score,
                       Rows<C>& rows, Probabilities<C>& p) {
@@ -164,7 +164,7 @@ QOQ_DEVICE void weigh(float scale, const Stage<C>& stage, const Place& at, i32 f
   float shift[2];
   QOQ_UNROLL for (int i = 0; i < 2; ++i) {
     const bool none = MASKED && rows.maximum[r][i] == prim::as_float(0xff800000u);
-    shift[i] = none ? 0.0f : -rows.maximum[r][i] * scale;
+    shift[i] = prim::fma(none ? 0.0f : -rows.maximum[r][i], scale, C.probability_exponent());
   }
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
     float value_scale[L::tokens];

@@ -8,7 +8,7 @@ namespace {
 double cache_bytes(const AttentionProblem& p) {
   const KvShape shape = p.shape(16);
   const double token = 2.0 * p.kv_heads * static_cast<double>(shape.row_bytes() + shape.parameter_bytes());
-  return token * static_cast<double>(p.tokens());
+  return token * static_cast<double>(p.seen_tokens());
 }
 
 double query_bytes(const AttentionProblem& p) { return 2.0 * p.batch * p.q_len * p.q_heads * p.head_dim; }
@@ -17,7 +17,7 @@ double query_bytes(const AttentionProblem& p) { return 2.0 * p.batch * p.q_len *
 
 Work decode_work(const AttentionProblem& p) {
   Work work;
-  work.ops = 4.0 * p.rows() * p.kv_heads * p.head_dim * static_cast<double>(p.tokens());
+  work.ops = 4.0 * p.rows() * p.kv_heads * p.head_dim * static_cast<double>(p.seen_tokens());
   work.arithmetic = "fp16";
   work.read_bytes = cache_bytes(p) + query_bytes(p);
   work.write_bytes = query_bytes(p);
@@ -31,7 +31,7 @@ size_t partial_rows(const DecodeVariant& v, const AttentionProblem& p, const Spl
 Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const Device& device) {
   const DecodeConfig& c = v.config;
   double units = 0;
-  for (const int length : p.lengths) units += v.tiles(length) * c.units();
+  for (const int length : p.lengths) units += v.tiles(p.seen(length)) * c.units();
   const double wide = c.orientation == Orientation::Tokens ? 1 : 2;
   Traffic traffic;
   traffic.pipeline_stages = c.stages;

@@ -77,7 +77,7 @@ TEST(Gpu, TheH200AsKnown) {
   EXPECT_EQ(gpu.device.sm_count, 132);
   EXPECT_EQ(gpu.device.shared_per_block_bytes, 227 * 1024);
   EXPECT_EQ(gpu.device.shared_reserved_bytes, 1024);
-  EXPECT_EQ(gpu.dram_gbps(true), 4300);
+  EXPECT_EQ(gpu.dram_gbps(true), 4626);
   EXPECT_EQ(gpu.dram_gbps(false), 4800);
   EXPECT_NEAR(gpu.tensor.at("int8").macs_per_clock_sm, 4096, 5);
   EXPECT_EQ(gpu.tensor_ops("int4"), 0);

@@ -90,7 +90,7 @@ TEST(Model, PartsByHand) {
   EXPECT_DOUBLE_EQ(p.tail_efficiency, 1024.0 / 132 / 8);
   EXPECT_EQ(p.residency.blocks_per_sm, 2);
   EXPECT_DOUBLE_EQ(p.waves, 1024.0 / 264);
-  EXPECT_NEAR(p.dram_us, 58.5e6 / 4300e3, 1e-6);
+  EXPECT_NEAR(p.dram_us, 58.5e6 / 4626e3, 1e-6);
   EXPECT_NEAR(p.l2_us, (1024 * 192 * 4096.0 + 33.5e6) / (4472 * 1980), 1e-6);
   // 4096³ multiply-adds at 4096 · 0.629 a clock: the busiest SM has 8 of 1024 CTAs.
   const double macs = std::pow(4096.0, 3) * 8 / 1024;
@@ -172,7 +172,7 @@ TEST(Model, NamesTheLimiter) {
   kernel.traffic.pipeline_stages = 8;
   kernel.launch.shared_bytes = 100 * 1024;
   EXPECT_EQ(kernel.predict().limiter, "dram");
-  EXPECT_NEAR(kernel.predict().total_us, 5e9 / 4300e3, 0.2 * 5e9 / 4300e3);
+  EXPECT_NEAR(kernel.predict().total_us, 5e9 / 4626e3, 0.2 * 5e9 / 4626e3);
   for (int i = 0; i < 4000; ++i) kernel.code.loops[0].mix.add({0, "LOP3", Pipe::Alu, 0});
   EXPECT_EQ(kernel.predict().limiter, "alu");
 }

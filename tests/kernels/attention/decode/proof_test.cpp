@@ -87,6 +87,8 @@ constexpr Row rows[] = {
      "p16.tl16.st2.w1.rt1.rw8.sp32.tokens.second.fragment"},
     {"splits_heads_rows", "attention kv16 batch=2 heads=16/1 dh=64 ctx=90,200 q=3",
      "p32.tl16.st2.w2.rt2.rw8.sp2.heads.kernel.fragment"},
+    {"most_splits", "attention kv4 batch=1 heads=2/1 dh=64 ctx=1024 lse=1",
+     "p16.tl16.st2.w1.rt1.rw8.sp0.tokens.kernel.fragment"},
     {"splits_auto", "attention kv4 batch=3 heads=8/2 dh=128 ctx=1,130,600",
      "p64.tl32.st2.w2.rt1.rw8.sp0.tokens.kernel.fragment"},
     {"window", "attention kv4 batch=3 heads=8/2 dh=128 ctx=1,130,400 window=77",

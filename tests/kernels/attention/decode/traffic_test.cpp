@@ -1,6 +1,7 @@
 // What a variant is said to move, where its splits exchange partial results.
 #include <gtest/gtest.h>
 
+#include "kernels/attention/decode/point.h"
 #include "tests/kernels/attention/decode/points.h"
 #include "tests/kernels/gemm/bench.h"
 
@@ -33,6 +34,23 @@ TEST(DecodeTraffic, PartialResultsAreWrittenOnceAndReadOnce) {
   EXPECT_EQ(last.l2_bytes, whole.l2_bytes + 2 * last.workspace_bytes);
   // The second launch is charged for reading the workspaces: counted here too, they would count twice.
   EXPECT_EQ(second.l2_bytes, whole.l2_bytes + second.workspace_bytes);
+}
+
+TEST(DecodeTraffic, AWindowReadsNoMoreThanItSees) {
+  const Family& family = family_named("attention/decode");
+  const Problem whole = parse_problem("attention kv4 batch=1 heads=32/8 dh=128 ctx=131072");
+  const Problem window = parse_problem("attention kv4 batch=1 heads=32/8 dh=128 ctx=131072 window=4096");
+  const Problem as_long = parse_problem("attention kv4 batch=1 heads=32/8 dh=128 ctx=4096");
+  const Point point = attention::default_decode_point();
+  EXPECT_EQ(family.work(window).read_bytes, family.work(as_long).read_bytes);
+  EXPECT_EQ(family.work(window).ops, family.work(as_long).ops);
+  EXPECT_EQ(family.traffic(point, window, test_device()).mma_instructions,
+            family.traffic(point, as_long, test_device()).mma_instructions);
+  const auto ctas = [&](const Problem& p) {
+    return family.plan(point, p, test_device()).launches.front().grid.count();
+  };
+  EXPECT_GE(ctas(window), ctas(as_long)) << "the window's tiles are split, not the context's";
+  EXPECT_LT(family.work(window).ops, family.work(whole).ops / 16);
 }
 
 }  // namespace
