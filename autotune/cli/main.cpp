@@ -18,7 +18,8 @@ constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::se
                               &cli::gpus_command, &cli::verify_command, &cli::inspect_command};
 
 void print_help() {
-  fmt::print("qoqtune: generates W4A8 GEMM and KV4 attention kernels, tunes them on each GPU, explains and selects them\n\n");
+  fmt::print(
+      "qoqtune: generates W4A8 GEMM and KV4 attention kernels, tunes them on each GPU, explains and selects them\n\n");
   for (const cli::Command* command : commands)
     fmt::print("  qoqtune {:<30} {}\n", fmt::format("{} {}", command->name, command->arguments), command->summary);
   fmt::print("\n  qoqtune COMMAND --help         what a command takes\n  qoqtune --version\n");

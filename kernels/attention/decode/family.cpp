@@ -39,13 +39,6 @@ std::string entry_name(const DecodeConfig& c) { return "attention_decode_" + dig
 std::string merge_name(const DecodeConfig& c) { return "attention_merge_" + digest(literal(c)).substr(0, 16); }
 bool two_kernels(const DecodeConfig& c) { return c.split && c.merge == Merge::Second; }
 
-template <class T>
-Buffer buffer(std::string name, Role role, const std::vector<T>& values) {
-  Buffer result{std::move(name), role, {}};
-  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-  result.bytes.assign(bytes, bytes + values.size() * sizeof(T));
-  return result;
-}
 Buffer output(std::string name, size_t bytes) {
   return {std::move(name), Role::Output, std::vector<std::byte>(bytes, std::byte{0xcd})};
 }
@@ -190,11 +183,11 @@ class DecodeFamily final : public Family {
           ablate_codes(std::span(*pool).subspan(at, shape.page_bytes()), shape);
       }
     }
-    std::vector<Buffer> buffers{buffer("q", Role::Input, c.q),
+    std::vector<Buffer> buffers{make_buffer("q", Role::Input, c.q),
                                 Buffer{"k", Role::Weights, std::move(cache.k)},
                                 Buffer{"v", Role::Weights, std::move(cache.v)},
-                                buffer("table", Role::Input, cache.table),
-                                buffer("lengths", Role::Input, p.lengths),
+                                make_buffer("table", Role::Input, cache.table),
+                                make_buffer("lengths", Role::Input, p.lengths),
                                 output("out", query_rows(p) * static_cast<size_t>(p.head_dim) * 2)};
     if (p.lse) buffers.push_back(output("lse", query_rows(p) * 4));
     return buffers;
