@@ -13,13 +13,13 @@ struct ReadArgs {
 template <int THREADS, int UNROLL, int TRIPS>
 QOQ_DEVICE void read_memory(const ReadArgs& args) {
   const u32 thread = prim::thread_index();
-  const u32x4* from = args.from + static_cast<i64>(prim::block_index_x()) * (THREADS * UNROLL * TRIPS) + thread;
+  const u32x4* from = args.from + static_cast<i64>(prim::block_index_x()) * (i64{THREADS} * UNROLL * TRIPS) + thread;
   u32 sum = 0;
   QOQ_NO_UNROLL for (int trip = 0; trip < TRIPS; ++trip) {
     u32x4 v[UNROLL];
-    QOQ_UNROLL for (int i = 0; i < UNROLL; ++i) v[i] = prim::load_readonly(from + i * THREADS);
+    QOQ_UNROLL for (int i = 0; i < UNROLL; ++i) v[i] = prim::load_readonly(from + i64{i} * THREADS);
     QOQ_UNROLL for (int i = 0; i < UNROLL; ++i) sum ^= v[i].x ^ v[i].y ^ v[i].z ^ v[i].w;
-    from += UNROLL * THREADS;
+    from += i64{UNROLL} * THREADS;
   }
   QOQ_UNROLL for (u32 mask = 1; mask < 32; mask *= 2) sum ^= prim::shuffle_xor(sum, mask);
   if (thread % 32 == 0) prim::store_global(args.out + (prim::block_index_x() * THREADS + thread) / 32, sum);

@@ -137,11 +137,11 @@ Splits splits_of(const DecodeVariant& v, const AttentionProblem& p, const Device
   int best = tiles;
   double least = std::numeric_limits<double>::infinity();
   for (int count = 1; count <= most_splits && count <= (tiles + c.warps - 1) / c.warps; ++count) {
-    const double each = (tiles + count - 1) / count;
+    const int each = (tiles + count - 1) / count;
     const double ctas = static_cast<double>(v.groups(p)) * std::max(1.0, mean / each);
-    const double time =
-        std::max(1.0, ctas / slots < 4 ? std::ceil(ctas / slots) : ctas / slots) * (each / c.warps + start);
-    if (time < least * 0.99) least = time, best = static_cast<int>(each);
+    const double time = std::max(1.0, ctas / slots < 4 ? std::ceil(ctas / slots) : ctas / slots) *
+                        (static_cast<double>(each) / c.warps + start);
+    if (time < least * 0.99) least = time, best = each;
   }
   return {(tiles + best - 1) / best, best};
 }
