@@ -4,13 +4,11 @@
 // A CTA owns the rows (query heads × new tokens) that share one KV head of one sequence, so that every code is read and
 // dequantised once for all of them, and a split of the sequence. Its warps take the split's tiles of tokens in turn:
 //
-//   sequence  │ tile 0 │ tile 1 │ tile 2 │ tile 3 │ tile 4 │ …        each warp has a ring of its own in shared memory,
-//   warp           0        1        2        3        0              its own maxima, sums and outputs: no barrier of
-//   the
-//                                                                     CTA until the end, where the warps are put
-//                                                                     together
+//   sequence │ tile 0 │ tile 1 │ tile 2 │ tile 3 │ tile 4 │ …
+//   warp          0        1        2        3        0
 //
-// Nothing in shared memory grows with the context.
+// Each warp has a ring of its own in shared memory, its own maxima, sums and outputs: there is no barrier of the CTA
+// until the end, where the warps are put together. Nothing in shared memory grows with the context.
 #pragma once
 #include "kernels/attention/decode/merge.cuh"
 
@@ -76,7 +74,7 @@ template <DecodeConfig C>
 QOQ_DEVICE void start_rows(Rows<C>& rows) {
   QOQ_UNROLL for (int r = 0; r < C.row_tiles; ++r) {
     QOQ_UNROLL for (int slot = 0; slot < 2; ++slot) {
-      rows.maximum[r][slot] = prim::as_float(minus_infinity);
+      rows.maximum[r][slot] = minus_infinity();
       rows.total[r][slot] = 0;
       rows.zeros[r][slot] = 0;
     }

@@ -6,22 +6,18 @@
 
 namespace qoq::attention {
 
-inline constexpr u32 minus_infinity = 0xff800000u;
-
 /// What a lane holds of a row: channels lane · Dh/32 and following.
 template <DecodeConfig C>
 struct RowPart {
   static constexpr int channels = C.head_dim / 32;
   float out[channels];
-  float highest = prim::as_float(minus_infinity), total = 0;
+  float highest = minus_infinity(), total = 0;
 
   QOQ_DEVICE RowPart() { QOQ_UNROLL for (int i = 0; i < channels; ++i) out[i] = 0; }
 };
 
 /// 2^(x − highest), where −∞ means that there was nothing.
-QOQ_DEVICE float weight_of(float x, float highest) {
-  return x == prim::as_float(minus_infinity) ? 0.0f : prim::exp2(x - highest);
-}
+QOQ_DEVICE float weight_of(float x, float highest) { return x == minus_infinity() ? 0.0f : prim::exp2(x - highest); }
 
 /// Two, four or eight neighbouring floats.
 template <int N>
@@ -66,8 +62,8 @@ QOQ_DEVICE void store_row(const DecodeArgs& args, const Place& at, i32 row, cons
   if constexpr (C.head_dim == 256)
     prim::store_global(reinterpret_cast<u32x4*>(to), u32x4{packed[0], packed[1], packed[2], packed[3]});
   if (args.lse != nullptr && at.lane == 0) {
-    const float sum = part.total == 0 ? prim::as_float(minus_infinity)
-                                      : part.highest + prim::log2(part.total) - C.probability_exponent();
+    const float sum =
+        part.total == 0 ? minus_infinity() : part.highest + prim::log2(part.total) - C.probability_exponent();
     prim::store_global(args.lse + place, sum * 0.693147180559945f);
   }
 }
@@ -96,7 +92,7 @@ QOQ_DEVICE void merge_splits(const DecodeArgs& args, const Place& at) {
     L whole;
     float highest[most_splits / 32], total[most_splits / 32];  // of splits lane, lane + 32, …
     QOQ_UNROLL for (int i = 0; i < most_splits / 32; ++i) {
-      highest[i] = prim::as_float(minus_infinity);
+      highest[i] = minus_infinity();
       total[i] = 0;
       if (i * 32 + at.lane < at.splits) {
         const i64 index = part_index<C>(args, at, i * 32 + at.lane, row);

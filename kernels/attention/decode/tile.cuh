@@ -34,6 +34,8 @@ struct Lane {
   }
 };
 
+QOQ_DEVICE float minus_infinity() { return prim::as_float(0xff800000u); }
+
 /// The queries as fragments, their sums over channels, and what has been found out about each row so far.
 template <DecodeConfig C>
 struct Rows {
@@ -43,7 +45,7 @@ struct Rows {
   float maximum[C.row_tiles][2];  ///< of the raw scores
   float total[C.row_tiles][2];    ///< Σ p over this lane's tokens
   float out[C.row_tiles][L::quads][4];
-  float zeros[C.row_tiles][4];  ///< Σ p·s·z
+  float zeros[C.row_tiles][2];  ///< Σ p·s·z
 };
 
 template <DecodeConfig C>
@@ -80,7 +82,7 @@ QOQ_DEVICE void multiply_keys(const Stage<C>& stage, int unit, const Place& at, 
   });
 }
 
-/// tanh(x / 2·log2 e …): args.scale brings 2·log2 e·logit / cap, so that tanh = 1 − 2 / (1 + 2^that).
+/// tanh(logit / cap) of x = 2·log2 e·logit / cap, which args.scale makes of a raw score: 1 − 2 / (1 + 2^x).
 QOQ_DEVICE float soft_cap(float x) { return 1.0f - 2.0f * prim::reciprocal(1.0f + prim::exp2(x)); }
 
 /// Applies scales and zeros of keys, the cap and, where not every row sees the whole tile, masks.
@@ -111,7 +113,7 @@ QOQ_DEVICE void scale_scores(const DecodeArgs& args, const Stage<C>& stage, cons
         QOQ_UNROLL for (int e = 0; e < L::scores; ++e) {
           if (L::row_slot(e) != slot) continue;
           const i32 token = first_token + unit * 16 + L::token(at, L::token_slot(e));
-          if (token < span.low || token >= span.high) score[r][unit][e] = prim::as_float(0xff800000u);  // −∞
+          if (token < span.low || token >= span.high) score[r][unit][e] = minus_infinity();
         }
       }
     }
@@ -163,7 +165,7 @@ QOQ_DEVICE void weigh(float scale, const Stage<C>& stage, const Place& at, i32 f
   using L = Lane<C>;
   float shift[2];
   QOQ_UNROLL for (int i = 0; i < 2; ++i) {
-    const bool none = MASKED && rows.maximum[r][i] == prim::as_float(0xff800000u);
+    const bool none = MASKED && rows.maximum[r][i] == minus_infinity();
     shift[i] = prim::fma(none ? 0.0f : -rows.maximum[r][i], scale, C.probability_exponent());
   }
   QOQ_UNROLL for (int unit = 0; unit < C.units(); ++unit) {
