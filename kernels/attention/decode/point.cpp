@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -75,6 +76,22 @@ bool parse_word(std::string_view word, Point& point, AttentionProblem& p) {
   return false;
 }
 
+/// Time of the busiest SM, in tiles at memory's pace: what its CTAs read on average, slower while too little is in
+/// flight, or the longest alone; and each round of CTAs' start; splits pay for their merge. A wave's end is no loss
+/// here: CTAs share memory, not slots.
+double busiest_sm(const DecodeConfig& c, const Device& device, double ctas, double mean_tiles, double most_tiles,
+                  bool split) {
+  constexpr double saturating_bytes = 40e3;  // in flight on an SM: bandwidth times latency, and some
+  constexpr double start = 8, merge = 6;
+  const int64_t by_shared = device.shared_per_sm_bytes / (c.shared_bytes() + device.shared_reserved_bytes);
+  const double slots = static_cast<double>(std::clamp<int64_t>(by_shared, 1, c.least_ctas()));
+  const double mine = std::ceil(ctas / device.sm_count);
+  const double one_in_flight = 1.0 * c.warps * (c.stages - 1) * c.stage_bytes();
+  const auto pace = [&](double resident) { return std::min(1.0, resident * one_in_flight / saturating_bytes); };
+  return std::max(mine * mean_tiles / pace(std::min(mine, slots)), most_tiles / pace(1)) +
+         start * std::ceil(mine / slots) + (split ? merge : 0);
+}
+
 }  // namespace
 
 const std::vector<Parameter>& decode_parameters() {
@@ -127,11 +144,6 @@ DecodeVariant DecodeVariant::from(const Point& point, const AttentionProblem& p)
 Splits splits_of(const DecodeVariant& v, const AttentionProblem& p, const Device& device) {
   if (v.splits != 0) return {v.splits, 1};
   const DecodeConfig& c = v.config;
-  const int64_t by_shared =
-      std::max<int64_t>(1, device.shared_per_sm_bytes / (c.shared_bytes() + device.shared_reserved_bytes));
-  const double slots =
-      static_cast<double>(device.sm_count) * static_cast<double>(std::min<int64_t>(c.least_ctas(), by_shared));
-  constexpr double start = 4;  // a CTA's start and end cost about as much as this many tiles of a warp
   const int tiles = v.tiles(p.seen(p.longest())) + (p.window > 0 ? 1 : 0);  // a window seldom begins with a tile
   const double mean = static_cast<double>(p.seen_tokens()) / p.batch / c.tile;
   int best = tiles;
@@ -139,8 +151,7 @@ Splits splits_of(const DecodeVariant& v, const AttentionProblem& p, const Device
   for (int count = 1; count <= most_splits && count <= (tiles + c.warps - 1) / c.warps; ++count) {
     const int each = (tiles + count - 1) / count;
     const double ctas = static_cast<double>(v.groups(p)) * std::max(1.0, mean / each);
-    const double time = std::max(1.0, ctas / slots < 4 ? std::ceil(ctas / slots) : ctas / slots) *
-                        (static_cast<double>(each) / c.warps + start);
+    const double time = busiest_sm(c, device, ctas, std::min<double>(each, mean), each, count > 1);
     if (time < least * 0.99) least = time, best = each;
   }
   return {(tiles + best - 1) / best, best};
