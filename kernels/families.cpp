@@ -4,7 +4,10 @@
 #include "kernels/attention/decode/family.h"
 #include "kernels/attention/gather/family.h"
 #include "kernels/base/error.h"
-#include "kernels/ceiling/read_family.h"
+#include "kernels/ceiling/issue_family.h"
+#include "kernels/ceiling/launch_family.h"
+#include "kernels/ceiling/memory_family.h"
+#include "kernels/ceiling/tensor_family.h"
 #include "kernels/gemm/mma/family.h"
 
 namespace qoq {
@@ -17,6 +20,12 @@ const std::vector<std::unique_ptr<Family>>& families() {
     all.push_back(attention::make_append_family());
     all.push_back(attention::make_gather_family());
     all.push_back(ceiling::make_read_family());
+    all.push_back(ceiling::make_copy_family());
+    all.push_back(ceiling::make_l2_family());
+    all.push_back(ceiling::make_issue_family());
+    all.push_back(ceiling::make_mma_family());
+    all.push_back(ceiling::make_wgmma_family());
+    all.push_back(ceiling::make_launch_family());
     return all;
   }();
   return table;

@@ -20,11 +20,13 @@ struct Command {
   void (*declare)(boost::program_options::options_description& options,
                   boost::program_options::positional_options_description& positional);
   int (*run)(const Options& options);
+  bool hidden = false;          ///< for the program itself: described by its own --help only
+  std::string_view notes = {};  ///< what the command's help says after its options: whole lines
 };
 
 /// Every command, in the order of the help. A new one is a file in this folder and a line in main.cpp.
-extern const Command gpus_command, tune_command, verify_command, inspect_command, report_command, select_command,
-    bandwidth_command;
+extern const Command gpus_command, doctor_command, tune_command, verify_command, inspect_command, report_command,
+    select_command, bandwidth_command, compare_command, rows_command, ceilings_command, worker_command;
 
 /// "--format json|text", checked.
 bool wants_json(const Options& options);

@@ -14,14 +14,18 @@ namespace {
 using namespace qoq;
 namespace po = boost::program_options;
 
-constexpr std::array commands{&cli::tune_command, &cli::report_command, &cli::select_command, &cli::bandwidth_command,
-                              &cli::gpus_command, &cli::verify_command, &cli::inspect_command};
+constexpr std::array commands{&cli::tune_command,      &cli::report_command,  &cli::select_command,
+                              &cli::bandwidth_command, &cli::compare_command, &cli::rows_command,
+                              &cli::ceilings_command,  &cli::gpus_command,    &cli::doctor_command,
+                              &cli::verify_command,    &cli::inspect_command, &cli::worker_command};
 
 void print_help() {
   fmt::print(
       "qoqtune: generates W4A8 GEMM and KV4 attention kernels, tunes them on each GPU, explains and selects them\n\n");
-  for (const cli::Command* command : commands)
-    fmt::print("  qoqtune {:<30} {}\n", fmt::format("{} {}", command->name, command->arguments), command->summary);
+  for (const cli::Command* command : commands) {
+    if (!command->hidden)
+      fmt::print("  qoqtune {:<30} {}\n", fmt::format("{} {}", command->name, command->arguments), command->summary);
+  }
   fmt::print("\n  qoqtune COMMAND --help         what a command takes\n  qoqtune --version\n");
 }
 
@@ -42,6 +46,7 @@ int run(const cli::Command& command, int count, char** arguments) {
     // Positional arguments are options to the library; people see them in the usage line.
     text << described;
     fmt::print("qoqtune {} {} [options]\n{}\n\n{}", command.name, command.arguments, command.summary, text.str());
+    if (!command.notes.empty()) fmt::print("\n{}", command.notes);
     return 0;
   }
   return command.run(options);
@@ -61,7 +66,9 @@ int dispatch(int count, char** arguments) {
       std::find_if(commands.begin(), commands.end(), [&](const cli::Command* c) { return c->name == name; });
   if (found == commands.end()) {
     std::string known;
-    for (const cli::Command* command : commands) known += (known.empty() ? "" : ", ") + std::string(command->name);
+    for (const cli::Command* command : commands) {
+      if (!command->hidden) known += (known.empty() ? "" : ", ") + std::string(command->name);
+    }
     bad_input("there is no command \"{}\"; there are: {}", name, known);
   }
   return run(**found, count - 1, arguments + 1);

@@ -78,6 +78,15 @@ void declare(po::options_description& options, po::positional_options_descriptio
                                                                    "most points a problem and GPU")(
       "minutes", po::value<double>()->value_name("T"), "stop after so long; the best so far stands")("quiet,q",
                                                                                                      "no progress");
+  options.add_options()("l2", po::value<std::string>()->default_value("weights-cold")->value_name("MODE"),
+                        "attached GPUs: what the L2 cache holds when a run begins: weights-cold, cold, hot")(
+      "launch", po::value<std::string>()->default_value("eager")->value_name("MODE"),
+      "attached GPUs: how runs are launched: eager, graph")(
+      "revalidate",
+      "attached GPUs: no search; what the last other environment of this GPU (driver, compiler, kernels) "
+      "found best is verified, timed and raced again")(
+      "skip", po::value<std::vector<std::string>>()->composing()->value_name("STEP"),
+      "attached GPUs: leave out race, cross-check, baselines or counters; may be given several times");
   declare_seed(options, "of the search and of the proofs' operands (default: the job's, and fresh operands)");
   declare_jobs(options);
   declare_cache(options);
@@ -93,6 +102,30 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   return settings;
 }
 
+measure::Modes modes_of(const Options& options) {
+  return {measure::cache_from_text(options["l2"].as<std::string>()),
+          measure::launch_from_text(options["launch"].as<std::string>())};
+}
+
+tune::Extras extras_of(const Options& options) {
+  tune::Extras extras;
+  extras.revalidate = options.count("revalidate") != 0;
+  if (options.count("skip") == 0) return extras;
+  for (const std::string& step : options["skip"].as<std::vector<std::string>>()) {
+    if (step == "race")
+      extras.race = false;
+    else if (step == "cross-check")
+      extras.cross_check = false;
+    else if (step == "baselines")
+      extras.baselines = false;
+    else if (step == "counters")
+      extras.counters = false;
+    else
+      bad_input("--skip {}: there is no such step; there are: race, cross-check, baselines, counters", step);
+  }
+  return extras;
+}
+
 void print(const tune::Summary& summary, const std::string& database) {
   uint64_t recorded = 0;
   std::string outcomes;
@@ -104,6 +137,10 @@ void print(const tune::Summary& summary, const std::string& database) {
   fmt::print("{} candidates in {:.1f} s ({:.0f}/s): {} recorded{}, {} known before; {} variants ok\n",
              recorded + summary.known, summary.seconds, rate, recorded, outcomes.empty() ? "" : " (" + outcomes + ")",
              summary.known, summary.variants);
+  if (summary.gpu_s > 0) {
+    fmt::print("{:.1f} s of samples on the GPU in {:.1f} s of sampling; {} races, {} changed the winner\n",
+               summary.gpu_s, summary.sampling_s, summary.races, summary.changed);
+  }
   fmt::print("{}database: {}\n", summary.stopped ? "stopped early; the same command goes on from here\n" : "",
              database);
 }
@@ -123,7 +160,8 @@ int run(const Options& options) {
   const int jobs = job_count(options);
   const std::string database = options["db"].as<std::string>();
   store::Store store = store::Store::open(database, store::Mode::ReadWrite);
-  auto workshops = make_workshops(targets, cache_folder(options), jobs, proof_seed);
+  auto workshops =
+      make_workshops(targets, {cache_folder(options), jobs, proof_seed, modes_of(options), extras_of(options)});
 
   for (const job::Refusal& refusal : job.refusals)
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);

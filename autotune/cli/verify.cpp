@@ -70,7 +70,8 @@ int run(const Options& options) {
   if (on == "emulator") {
     proof = emulator_proof(target, cache_folder(options), job_count(options), seed);
   } else {
-    shops = make_workshops({target}, cache_folder(options), job_count(options), seed);
+    constexpr tune::Extras nothing_beside{.race = false, .cross_check = false, .baselines = false, .counters = false};
+    shops = make_workshops({target}, {cache_folder(options), job_count(options), seed, {}, nothing_beside});
     proof = shops.front().proof;
     std::vector<Source> sources;
     for (const auto& b : built) sources.push_back(b.family->source(b.point, b.problem));

@@ -7,9 +7,8 @@
 
 #include "autotune/compile/host_compiler.h"
 #include "autotune/compile/nvrtc_compiler.h"
-#include "autotune/measure/cuda_timer.h"
-#include "autotune/verify/cuda_verifier.h"
 #include "autotune/verify/emulator_verifier.h"
+#include "autotune/worker/client.h"
 #include "kernels/base/error.h"
 
 namespace qoq::cli {
@@ -46,8 +45,7 @@ std::shared_ptr<tune::Proof> emulator_proof(const tune::Target& target, const st
       std::make_unique<verify::EmulatorVerifier>(target.device), jobs, seed);
 }
 
-std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targets, const std::string& cache_folder,
-                                           int jobs, uint64_t seed) {
+std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targets, const WorkshopSettings& settings) {
   const compile::Nvrtc nvrtc = compile::Nvrtc::open();
   if (!nvrtc) fail("tuning compiles real kernels, for simulated GPUs too: {}", nvrtc.reason);
   std::vector<tune::Workshop> workshops;
@@ -55,21 +53,21 @@ std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targ
   for (const tune::Target& target : targets) {
     tune::Workshop workshop;
     workshop.target = target;
-    workshop.compiler = std::make_unique<Announcing>(
-        std::make_unique<compile::NvrtcCompiler>(nvrtc, target.device.architecture(), cache_folder, jobs));
+    workshop.modes = settings.modes;
+    workshop.extras = settings.extras;
+    workshop.compiler = std::make_unique<Announcing>(std::make_unique<compile::NvrtcCompiler>(
+        nvrtc, target.device.architecture(), settings.cache_folder, settings.jobs));
     if (target.simulated()) {
-      if (!emulator) emulator = emulator_proof(target, cache_folder, jobs, seed);
+      if (!emulator) emulator = emulator_proof(target, settings.cache_folder, settings.jobs, settings.seed);
       workshop.proof = emulator;
       workshop.clock = tune::make_predicting_clock(target);
     } else {
-      const runtime::CudaDevice device(target.attached->index);
-      const auto build_reference = [compiler = workshop.compiler.get()](const Source& source) {
-        const compile::Build build = compiler->build(std::span(&source, 1), {}, {}).front();
-        if (!build.ok) fail("the reference kernel does not compile: {}", build.log);
-        return build.object;
-      };
-      workshop.proof = tune::make_cuda_proof(std::make_unique<verify::CudaVerifier>(device, build_reference), seed);
-      workshop.clock = tune::make_measuring_clock(std::make_unique<measure::CudaTimer>(device));
+      const auto command = worker::worker_command(target.name, settings.cache_folder);
+      workshop.gpu = std::make_shared<worker::Worker>(command);
+      if (settings.extras.counters || settings.extras.cross_check)
+        workshop.profiler = std::make_shared<worker::Worker>(command);
+      workshop.proof = tune::make_cuda_proof(workshop.gpu, settings.seed);
+      workshop.clock = tune::make_measuring_clock(workshop.gpu, settings.modes);
     }
     workshops.push_back(std::move(workshop));
   }

@@ -16,6 +16,7 @@ class HostCompiler final : public Compiler {
   /// `jobs` ≥ 1 compilers at once. Throws Fault::Work when there is no C++ compiler.
   HostCompiler(std::filesystem::path cache_folder, int jobs, Headers headers = emulator_headers());
   std::string identity() const override;
+  const std::string& version() const { return version_; }  ///< as it says itself, "g++ (Debian 12.2.0) 12.2.0"
   std::vector<Build> build(std::span<const Source> sources, const Done& done, std::stop_token stop) override;
 
  private:

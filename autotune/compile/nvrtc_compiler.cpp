@@ -74,7 +74,7 @@ Nvrtc Nvrtc::open() {
                         least_minor)};
   }
   api->builtins = open_builtins(api->library.path());
-  return {api, version, ""};
+  return {api, version, "", where};
 }
 
 namespace {

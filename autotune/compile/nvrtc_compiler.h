@@ -13,8 +13,9 @@ struct NvrtcApi;  // the opened library's functions
 /// NVRTC opened at run time, or why it could not be had. Copies share the library.
 struct Nvrtc {
   std::shared_ptr<const NvrtcApi> api;
-  std::string version;  ///< "13.0"
-  std::string reason;   ///< "NVRTC not found: …"; empty when it is there
+  std::string version;    ///< "13.0"
+  std::string reason;     ///< "NVRTC not found: …"; empty when it is there
+  std::string path = {};  ///< of the library that was opened
 
   explicit operator bool() const { return api != nullptr; }
 

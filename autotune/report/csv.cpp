@@ -3,31 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+
+#include "autotune/interchange/csv.h"
 
 namespace qoq::report {
 namespace {
 
-void add_field(std::string& out, std::string_view text) {
-  if (!out.empty() && out.back() != '\n') out += ',';
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) {
-    out += text;
-    return;
-  }
-  out += '"';
-  for (char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  out += '"';
-}
-
 constexpr std::string_view kHeader =
-    "target,product,environment,problem,family,variant,layout,ablated,published,outcome,reason,source,median_us,noise,"
-    "samples,speed_of_light_us,verified_on,verify_problem,max_error,registers,shared_bytes,spill_bytes,ctas,threads,"
-    "created_at\n";
+    "target,product,environment,problem,family,variant,layout,ablated,published,baseline,outcome,reason,source,"
+    "median_us,noise,samples,speed_of_light_us,verified_on,verify_problem,max_error,registers,shared_bytes,spill_bytes,"
+    "ctas,threads,created_at\n";
 
 /// Of several launches: the most registers, shared memory and threads of one, all spills and CTAs.
-void add_kernels(std::string& out, const std::vector<store::KernelRow>& kernels) {
+void add_kernels(interchange::CsvTable& table, const std::vector<store::KernelRow>& kernels) {
   if (kernels.empty()) {
-    for (int i = 0; i < 5; ++i) add_field(out, "");
+    for (int i = 0; i < 5; ++i) table.add("");
     return;
   }
   int registers = 0, threads = 0;
@@ -39,7 +29,8 @@ void add_kernels(std::string& out, const std::vector<store::KernelRow>& kernels)
     spills += kernel.spill_bytes;
     ctas += kernel.ctas;
   }
-  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{}", registers, shared, spills, ctas, threads);
+  for (const int64_t number : {int64_t{registers}, shared, spills, ctas, int64_t{threads}})
+    table.add(fmt::format("{}", number));
 }
 
 }  // namespace
@@ -47,30 +38,32 @@ void add_kernels(std::string& out, const std::vector<store::KernelRow>& kernels)
 std::string to_csv(const std::vector<store::EnvironmentRow>& environments, const Candidates& candidates,
                    const Redactor* redactor) {
   auto plain = [&](const std::string& text) { return redactor ? redactor->apply(text) : text; };
-  std::string out(kHeader);
+  interchange::CsvTable table(kHeader);
   for (const auto& environment : environments) {
     for (const store::Candidate& row : candidates.at(environment.id)) {
-      add_field(out, environment.environment.target);
-      add_field(out, plain(environment.environment.product));
-      add_field(out, fmt::format("{}", environment.id));
-      for (const auto* text : {&row.problem, &row.family, &row.variant, &row.layout}) add_field(out, plain(*text));
-      add_field(out, row.ablated ? "1" : "0");
-      add_field(out, row.published ? "1" : "0");
-      add_field(out, store::to_text(row.outcome));
-      add_field(out, plain(row.reason));
-      add_field(out, store::to_text(row.source));
-      add_field(out, row.median_us ? fmt::format("{}", *row.median_us) : "");
-      add_field(out, row.noise ? fmt::format("{}", *row.noise) : "");
-      fmt::format_to(std::back_inserter(out), ",{},{}", row.samples_us.size(), row.speed_of_light_us);
-      add_field(out, row.verified_on);
-      add_field(out, plain(row.verify_problem));
-      add_field(out, fmt::format("{}", row.max_error));
-      add_kernels(out, row.kernels);
-      add_field(out, row.created_at);
-      out += '\n';
+      table.add(environment.environment.target);
+      table.add(plain(environment.environment.product));
+      table.add(fmt::format("{}", environment.id));
+      for (const auto* text : {&row.problem, &row.family, &row.variant, &row.layout}) table.add(plain(*text));
+      table.add(row.ablated ? "1" : "0");
+      table.add(row.published ? "1" : "0");
+      table.add(row.baseline ? "1" : "0");
+      table.add(store::to_text(row.outcome));
+      table.add(plain(row.reason));
+      table.add(store::to_text(row.source));
+      table.add(row.median_us ? fmt::format("{}", *row.median_us) : "");
+      table.add(row.noise ? fmt::format("{}", *row.noise) : "");
+      table.add(fmt::format("{}", row.samples_us.size()));
+      table.add(fmt::format("{}", row.speed_of_light_us));
+      table.add(row.verified_on);
+      table.add(plain(row.verify_problem));
+      table.add(fmt::format("{}", row.max_error));
+      add_kernels(table, row.kernels);
+      table.add(row.created_at);
+      table.end_row();
     }
   }
-  return out;
+  return table.text();
 }
 
 }  // namespace qoq::report

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
@@ -28,7 +29,7 @@ std::string utc_now() {
 
 /// A row whose time may be compared: verified, and timed or predicted.
 bool usable(const Candidate& row) {
-  return row.outcome == Outcome::Ok && row.median_us && !row.ablated && !row.verified_on.empty() &&
+  return row.outcome == Outcome::Ok && row.median_us && !row.ablated && !row.baseline && !row.verified_on.empty() &&
          (row.source == Source::Measured || row.source == Source::Predicted);
 }
 
@@ -69,11 +70,30 @@ ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const
   return facts;
 }
 
+/// By library and arithmetic, the fastest right kernel of each.
+std::vector<BaselineFacts> summarise_baselines(const std::vector<const Candidate*>& rows) {
+  std::vector<BaselineFacts> all;
+  for (const Candidate* row : rows) {
+    auto facts = std::ranges::find(all, row->family, &BaselineFacts::name);
+    if (facts == all.end()) {
+      all.emplace_back().name = row->family;
+      facts = all.end() - 1;
+    }
+    ++facts->tried;
+    if (row->outcome != Outcome::Ok && facts->reason.empty()) facts->reason = row->reason;
+    const auto details = nlohmann::json::parse(row->details, nullptr, false);
+    if (details.is_object() && facts->arithmetic.empty()) facts->arithmetic = details.value("arithmetic", "");
+    const bool right = row->outcome == Outcome::Ok && row->median_us && !row->verified_on.empty();
+    if (right && (!facts->best || *row->median_us < *facts->best->median_us)) facts->best = *row;
+  }
+  return all;
+}
+
 /// Reasons that differ in numbers only are one reason: "needs 143,360 bytes" and "needs 122,880 bytes".
 std::vector<FailureGroup> group_failures(const std::vector<Candidate>& rows) {
   std::map<std::pair<Outcome, std::string>, FailureGroup> groups;
   for (const Candidate& row : rows) {
-    if (row.outcome == Outcome::Ok || row.ablated) continue;
+    if (row.outcome == Outcome::Ok || row.ablated || row.baseline) continue;
     auto& group = groups[{row.outcome, without_numbers(row.reason)}];
     if (group.count++ == 0) {
       group.outcome = row.outcome;
@@ -112,8 +132,13 @@ GpuFacts summarise_gpu(const store::EnvironmentRow& row, const std::vector<Candi
   GpuFacts gpu;
   gpu.row = row;
   gpu.ceilings = ceilings_from_json(row.gpu.ceilings);
-  std::map<std::string_view, std::vector<const Candidate*>> by_problem;
+  std::map<std::string_view, std::vector<const Candidate*>> by_problem, baselines;
   for (const Candidate& candidate : candidates) {
+    if (candidate.baseline) {
+      ++gpu.baselines;
+      baselines[candidate.problem].push_back(&candidate);
+      continue;
+    }
     by_problem[candidate.problem].push_back(&candidate);
     if (candidate.ablated) {
       ++gpu.ablations;
@@ -134,6 +159,7 @@ GpuFacts summarise_gpu(const store::EnvironmentRow& row, const std::vector<Candi
     if (choice == choice_of.end() && rows == by_problem.end()) continue;
     ProblemFacts facts = summarise(problem, rows == by_problem.end() ? std::vector<const Candidate*>{} : rows->second,
                                    choice == choice_of.end() ? nullptr : choice->second);
+    facts.baselines = summarise_baselines(baselines[text]);
     if (auto label = labels.find(text); label != labels.end()) facts.label = label->second;
     gpu.problems.push_back(std::move(facts));
   }

@@ -10,7 +10,17 @@
 
 namespace qoq::report {
 
-/// What the store knows of one problem on one GPU. Ablations are left out: they cannot be deployed.
+/// What became of one library's kernels for a problem. They are shown beside ours and never among them.
+struct BaselineFacts {
+  std::string name;                      ///< "cublaslt/int8"
+  std::string arithmetic;                ///< the tensor rate that is its peak; empty: not known
+  std::optional<store::Candidate> best;  ///< the fastest right one
+  int64_t tried = 0;                     ///< rows, right or not
+  std::string reason;                    ///< why there is no best one; "missing: …" when the library is not there
+};
+
+/// What the store knows of one problem on one GPU. Ablations are left out, and baselines stand apart: they
+/// are not to be deployed.
 struct ProblemFacts {
   store::ProblemRow problem;
   std::string label;           ///< where the job has it from: "gate_up tp=1"
@@ -20,6 +30,7 @@ struct ProblemFacts {
   std::optional<store::Candidate> runner_up;  ///< the fastest other row of the chosen one's source and layout
   std::optional<store::Candidate> published;  ///< QServe's table point, whatever became of it
   std::map<store::Outcome, int64_t> outcomes;
+  std::vector<BaselineFacts> baselines;  ///< in the order recorded
 
   bool timed() const { return chosen && chosen->median_us; }
   /// The published point's row, when its time may be compared with the chosen one's (same source).
@@ -41,12 +52,13 @@ struct GpuFacts {
   std::vector<roofline::Ceiling> ceilings;
   std::vector<ProblemFacts> problems;          ///< by op, scheme, weights, then size
   std::vector<FailureGroup> failures;          ///< most frequent first
-  std::map<store::Outcome, int64_t> outcomes;  ///< without ablations
+  std::map<store::Outcome, int64_t> outcomes;  ///< without ablations and baselines
   std::map<std::string, int64_t> verified;     ///< ok rows by where they were verified; "" = not
   std::map<store::Source, int64_t> timed;      ///< rows with a time, by source
   std::vector<LayoutChoice> layouts;
   int64_t candidates = 0;
   int64_t ablations = 0;
+  int64_t baselines = 0;
 
   std::string name() const;  ///< "NVIDIA H200 (simulated)"
   std::string id() const;    ///< anchor: "gpu-3"

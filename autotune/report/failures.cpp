@@ -18,6 +18,7 @@ void add_failures(const GpuFacts& gpu, Document& document) {
     counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count_text(count), store::to_text(outcome));
   }
   if (gpu.ablations > 0) counts += fmt::format("; besides, {}", plural(gpu.ablations, "no-dequant ablation"));
+  if (gpu.baselines > 0) counts += fmt::format("; besides, {} of other libraries", plural(gpu.baselines, "baseline"));
   document.add(
       Paragraph{fmt::format("{}: {}.", plural(gpu.candidates, "candidate"), counts.empty() ? "none" : counts)});
   if (gpu.failures.empty()) {

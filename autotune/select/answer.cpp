@@ -98,7 +98,7 @@ class Question {
     const Usable usable = usable_rows(store_, selection_.environment, tuned.text);
     if (refusals != nullptr) *refusals = usable.refusals();
     const Source source = layout_.empty() ? best_source(usable.rows) : group_->source;
-    return ranked(usable.rows, layout_, source);
+    return ranked(usable, layout_, source);
   }
 
   bool supported(const Candidate& row) {
@@ -207,8 +207,11 @@ class Question {
     std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->size() > b->size(); });
     for (const auto* chosen : order) {
       const Choice& first = *chosen->front();
-      const auto rows = store_.candidates(
-          {.environment = selection_.environment, .problem = first.problem, .ablated = false, .samples = false});
+      const auto rows = store_.candidates({.environment = selection_.environment,
+                                           .problem = first.problem,
+                                           .ablated = false,
+                                           .baseline = false,
+                                           .samples = false});
       const auto row = std::find_if(rows.begin(), rows.end(), [&](auto& c) { return c.variant == first.variant; });
       if (row == rows.end() || !supported(*row)) continue;
       Choice choice = first;

@@ -115,11 +115,11 @@ void decide(Group& group, const std::vector<const Wanted*>& members, const std::
 
 /// The problem's kernel in its group's layout, or why there is none.
 Choice choose_variant(const Wanted& wanted, const Group& group, const std::string& environment) {
-  const auto rows = ranked(wanted.usable.rows, group.layout, group.source);
+  const auto rows = ranked(wanted.usable, group.layout, group.source);
   if (!rows.empty() && !group.layout.empty()) return exact_choice(rows.front(), environment);
   Choice none;
   none.problem = wanted.problem;
-  const auto elsewhere = ranked(wanted.usable.rows, "", group.source);
+  const auto elsewhere = ranked(wanted.usable, "", group.source);
   const std::string refusals = wanted.usable.refusals();
   if (!elsewhere.empty()) {
     none.note =

@@ -23,10 +23,14 @@ Usable usable_rows(const store::Store& store, int64_t environment, std::string_v
                                 .problem = std::string(problem),
                                 .outcome = store::Outcome::Ok,
                                 .ablated = false,
+                                .baseline = false,
                                 .samples = false,
                                 .kernels = false,
                                 .by_time = true});
   usable.ok = static_cast<int>(rows.size());
+  for (const store::RaceRow& race : store.races(environment)) {
+    if (race.problem == problem) usable.raced = race.winner;
+  }
   for (Candidate& row : rows) {
     if (row.source == Source::Emulated) {
       ++usable.emulated;
@@ -47,17 +51,19 @@ Source best_source(const std::vector<Candidate>& rows) {
   return measured ? Source::Measured : Source::Predicted;
 }
 
-std::vector<Candidate> ranked(const std::vector<Candidate>& rows, std::string_view layout, Source source) {
+std::vector<Candidate> ranked(const Usable& usable, std::string_view layout, Source source) {
   std::vector<Candidate> result;
-  for (const Candidate& row : rows) {
+  for (const Candidate& row : usable.rows) {
     if (row.source == source && (layout.empty() || row.layout == layout)) result.push_back(row);
   }
   if (result.empty()) return result;
   const double tie_us = *result.front().median_us * kTie;
-  const auto published =
-      std::find_if(result.begin(), result.end(), [&](const Candidate& row) { return row.published; });
-  if (published != result.end() && *published->median_us < tie_us) {
-    std::rotate(result.begin(), published, published + 1);
+  const auto raced = std::ranges::find(result, usable.raced, &Candidate::variant);
+  const auto published = std::ranges::find_if(result, [](const Candidate& row) { return row.published; });
+  for (const auto& first : {raced, published}) {
+    if (first == result.end() || *first->median_us >= tie_us) continue;
+    std::rotate(result.begin(), first, first + 1);
+    break;
   }
   return result;
 }

@@ -16,6 +16,7 @@ inline constexpr double kTie = 1.01;
 /// A problem's rows that a choice may rest on, fastest first, and how many were refused.
 struct Usable {
   std::vector<store::Candidate> rows;
+  std::string raced;  ///< the variant that won the problem's race; empty when there was none
   int ok = 0, emulated = 0, unverified = 0, untimed = 0;  ///< of the rows that ended ok and are no ablation
   /// "refused: 3 emulated rows (they have no times), 2 unverified"; empty when none was.
   std::string refusals() const;
@@ -27,10 +28,9 @@ Usable usable_rows(const store::Store& store, int64_t environment, std::string_v
 /// Measured when any row is, else predicted, else none.
 store::Source best_source(const std::vector<store::Candidate>& rows);
 
-/// The rows of this layout (any, when empty) and source; the winner first, the rest by time. The winner is the
-/// published point where it ties with the fastest.
-std::vector<store::Candidate> ranked(const std::vector<store::Candidate>& rows, std::string_view layout,
-                                     store::Source source);
+/// The rows of this layout (any, when empty) and source; the winner first, the rest by time. Among those that tie with
+/// the fastest the winner of the race comes first, else the published point.
+std::vector<store::Candidate> ranked(const Usable& usable, std::string_view layout, store::Source source);
 
 /// How an environment reads in a sentence.
 std::string describe(const store::Environment& environment);

@@ -5,32 +5,15 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/store/database.h"
+#include "autotune/store/statement.h"
 #include "kernels/base/error.h"
 
 namespace qoq::store {
 namespace {
 
-/// Reads a row's columns from left to right.
-class Row {
- public:
-  explicit Row(SQLite::Statement& statement) : statement_(statement) {}
-  std::string text() { return statement_.getColumn(index_++).getString(); }
-  int64_t integer() { return statement_.getColumn(index_++).getInt64(); }
-  int small() { return statement_.getColumn(index_++).getInt(); }
-  double number() { return statement_.getColumn(index_++).getDouble(); }
-  std::optional<double> maybe_number() {
-    const SQLite::Column column = statement_.getColumn(index_++);
-    return column.isNull() ? std::nullopt : std::optional(column.getDouble());
-  }
-
- private:
-  SQLite::Statement& statement_;
-  int index_ = 0;
-};
-
 constexpr const char* kEnvironmentColumns =
-    "id, target, product, uuid, architecture, sm_count, power_cap_w, driver, compiler, kernels, cache_mode, "
-    "launch_mode, predictor, gpu, ceilings, created_at, used_at";
+    "id, target, product, uuid, architecture, sm_count, power_cap_w, driver, mig, cupti, compiler, kernels, "
+    "cache_mode, launch_mode, predictor, gpu, ceilings, created_at, used_at";
 
 EnvironmentRow environment_row(SQLite::Statement& statement) {
   Row row(statement);
@@ -40,8 +23,8 @@ EnvironmentRow environment_row(SQLite::Statement& statement) {
   for (auto* field : {&e.target, &e.product, &e.uuid, &e.architecture}) *field = row.text();
   e.sm_count = row.small();
   e.power_cap_w = row.number();
-  for (auto* field : {&e.driver, &e.compiler, &e.kernels, &e.cache_mode, &e.launch_mode, &e.predictor, &result.gpu.name,
-                      &result.gpu.ceilings, &result.created_at, &result.used_at}) {
+  for (auto* field : {&e.driver, &e.mig, &e.cupti, &e.compiler, &e.kernels, &e.cache_mode, &e.launch_mode, &e.predictor,
+                      &result.gpu.name, &result.gpu.ceilings, &result.created_at, &result.used_at}) {
     *field = row.text();
   }
   return result;
@@ -61,7 +44,8 @@ ProblemRow problem_row(SQLite::Statement& statement) {
 }
 
 constexpr const char* kCandidateColumns =
-    "candidate.id, problem.text, family, variant, layout, point, ablated, published, outcome, reason, source, "
+    "candidate.id, problem.text, family, variant, layout, point, ablated, published, baseline, outcome, reason, "
+    "source, "
     "median_us, noise, speed_of_light_us, details, verified_on, verify_problem, max_error, seed, "
     "candidate.created_at, samples_us";
 
@@ -72,8 +56,9 @@ int64_t candidate_row(SQLite::Statement& statement, bool samples, Candidate& res
   for (auto* field : {&result.problem, &result.family, &result.variant, &result.layout, &result.point}) {
     *field = row.text();
   }
-  result.ablated = row.small() != 0;
-  result.published = row.small() != 0;
+  result.ablated = row.flag();
+  result.published = row.flag();
+  result.baseline = row.flag();
   result.outcome = outcome_from_text(row.text());
   result.reason = row.text();
   result.source = source_from_text(row.text());
@@ -123,14 +108,6 @@ std::vector<Candidate> read_candidates(SQLite::Database& database, SQLite::State
     const int64_t id = candidate_row(statement, samples, candidate);
     if (kernels) candidate.kernels = launches_of(launches, id);
   }
-  return result;
-}
-
-template <class Read>
-auto read_all(SQLite::Database& database, const std::string& sql, Read read) {
-  SQLite::Statement statement(database, sql);
-  std::vector<decltype(read(statement))> result;
-  while (statement.executeStep()) result.push_back(read(statement));
   return result;
 }
 
@@ -231,6 +208,7 @@ std::vector<Candidate> Store::candidates(const Filter& filter) const {
     if (filter.problem) sql += " AND problem.text = :problem";
     if (filter.outcome) sql += " AND outcome = :outcome";
     if (filter.ablated) sql += " AND ablated = :ablated";
+    if (filter.baseline) sql += " AND baseline = :baseline";
     if (filter.timed) sql += " AND median_us IS NOT NULL";
     sql += filter.by_time ? " ORDER BY median_us NULLS LAST, variant, ablated" : " ORDER BY candidate.id";
     sql += " LIMIT :limit";
@@ -240,6 +218,7 @@ std::vector<Candidate> Store::candidates(const Filter& filter) const {
     if (filter.problem) statement.bind(":problem", *filter.problem);
     if (filter.outcome) statement.bind(":outcome", std::string(to_text(*filter.outcome)));
     if (filter.ablated) statement.bind(":ablated", *filter.ablated ? 1 : 0);
+    if (filter.baseline) statement.bind(":baseline", *filter.baseline ? 1 : 0);
     statement.bind(":limit", filter.limit);
     return read_candidates(impl_->database, statement, filter.samples, filter.kernels);
   });
@@ -250,7 +229,7 @@ std::vector<std::string> Store::tuned_problems(int64_t environment) const {
     SQLite::Statement statement(
         impl_->database,
         "SELECT text FROM problem WHERE EXISTS (SELECT 1 FROM candidate WHERE environment = ? AND "
-        "problem = problem.id) ORDER BY id");
+        "problem = problem.id AND baseline = 0) ORDER BY id");
     statement.bind(1, environment);
     std::vector<std::string> result;
     while (statement.executeStep()) result.push_back(statement.getColumn(0).getString());
@@ -267,7 +246,8 @@ std::vector<Candidate> Store::best(int64_t environment) const {
         fmt::format("SELECT {} FROM candidate JOIN problem ON problem.id = candidate.problem WHERE candidate.id IN "
                     "(SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY problem ORDER BY "
                     "source = 'measured' DESC, median_us, variant) AS place FROM candidate WHERE environment = ? AND "
-                    "outcome = 'ok' AND ablated = 0 AND verified_on <> '' AND median_us IS NOT NULL) WHERE place = 1) "
+                    "outcome = 'ok' AND ablated = 0 AND baseline = 0 AND verified_on <> '' AND median_us IS NOT NULL) "
+                    "WHERE place = 1) "
                     "ORDER BY problem.id",
                     kCandidateColumns));
     statement.bind(1, environment);
@@ -296,16 +276,21 @@ std::vector<FailureCount> Store::failures(int64_t environment) const {
 
 std::vector<OutcomeCount> Store::counts(int64_t environment) const {
   return guarded(impl_->name, [&] {
-    SQLite::Statement statement(impl_->database,
-                                "SELECT outcome, ablated, source, count(*) FROM candidate WHERE environment = ? "
-                                "GROUP BY outcome, ablated, source ORDER BY outcome, ablated, source");
-    statement.bind(1, environment);
-    std::vector<OutcomeCount> result;
-    while (statement.executeStep()) {
-      result.push_back({outcome_from_text(statement.getColumn(0).getText()), statement.getColumn(1).getInt() != 0,
-                        source_from_text(statement.getColumn(2).getText()), statement.getColumn(3).getInt64()});
-    }
-    return result;
+    return read_all(
+        impl_->database,
+        "SELECT outcome, ablated, baseline, source, count(*) FROM candidate WHERE environment = ? "
+        "GROUP BY outcome, ablated, baseline, source ORDER BY outcome, ablated, baseline, source",
+        [](SQLite::Statement& statement) {
+          Row row(statement);
+          OutcomeCount count;
+          count.outcome = outcome_from_text(row.text());
+          count.ablated = row.flag();
+          count.baseline = row.flag();
+          count.source = source_from_text(row.text());
+          count.count = row.integer();
+          return count;
+        },
+        environment);
   });
 }
 

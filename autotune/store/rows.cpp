@@ -49,11 +49,14 @@ Outcome outcome_from_text(std::string_view text) { return word_of(kOutcomes, tex
 Source source_from_text(std::string_view text) { return word_of(kSources, text, "a source"); }
 
 std::string Environment::key() const {
-  return digest(fmt::format(
+  std::string text = fmt::format(
       "target={}\nproduct={}\nuuid={}\narchitecture={}\nsm_count={}\npower_cap_w={}\ndriver={}\ncompiler={}\n"
       "kernels={}\ncache_mode={}\nlaunch_mode={}\npredictor={}\n",
       target, product, uuid, architecture, sm_count, power_cap_w, driver, compiler, kernels, cache_mode, launch_mode,
-      predictor));
+      predictor);
+  if (!mig.empty()) text += fmt::format("mig={}\n", mig);
+  if (!cupti.empty()) text += fmt::format("cupti={}\n", cupti);
+  return digest(text);
 }
 
 }  // namespace qoq::store

@@ -29,14 +29,17 @@ struct Environment {
   std::string architecture;  ///< "sm_90a"
   int sm_count = 0;
   double power_cap_w = 0;
-  std::string driver;       ///< "580.65"; empty when simulated
+  std::string driver;       ///< its own version, "580.159.04"; empty when simulated
+  std::string mig = {};     ///< MIG profile, "1g.18gb"; empty for a whole GPU
+  std::string cupti = {};   ///< version of the CUPTI that measured along; empty when there was none
   std::string compiler;     ///< NVRTC's identity and flags
   std::string kernels;      ///< digest of the kernel sources, so that rows of older kernels are not taken for new ones
   std::string cache_mode;   ///< "weights-cold", "cold", "hot"
   std::string launch_mode;  ///< "eager", "graph"
   std::string predictor;    ///< version and sheet digest of the model that predicts; empty when measured
 
-  /// Digest of every field above: the identity of the environment.
+  /// Digest of every field above: the identity of the environment. A field that schema 1 did not have counts only when
+  /// it says something, so that rows from then are found again.
   std::string key() const;
   bool operator==(const Environment&) const = default;
 };
@@ -109,6 +112,7 @@ struct Candidate {
   std::string point = "{}";  ///< json object: parameter → value
   bool ablated = false;      ///< the no-dequant ablation: never selectable
   bool published = false;    ///< the point that published code (QServe's table) uses for this problem
+  bool baseline = false;     ///< another library's kernel, to compare with: never selectable
 
   Outcome outcome = Outcome::Ok;
   std::string reason;  ///< a sentence; required unless ok
@@ -129,6 +133,28 @@ struct Candidate {
   std::string created_at;          ///< filled by the store
 
   bool operator==(const Candidate&) const = default;
+};
+
+/// What a GPU was measured to reach at most ("memory read", "int8 tensor"). Key inside an environment: the name.
+struct CeilingRow {
+  std::string name;
+  double value = 0;
+  std::string unit;             ///< "GB/s", "TOPS"
+  double sheet_value = 0;       ///< what the product's sheet says, in the same unit; 0 unknown
+  std::string details = "{}";   ///< json object: how it was measured, the samples' spread, …
+  std::string created_at = {};  ///< filled by the store
+  bool operator==(const CeilingRow&) const = default;
+};
+
+/// How the fastest candidates of a problem did when run in turns. Key inside an environment: the problem.
+struct RaceRow {
+  std::string problem;          ///< ProblemRow::text
+  std::string winner;           ///< variant
+  std::string incumbent;        ///< variant that ties go to
+  std::string reason;           ///< why the winner won, a sentence
+  std::string details = "{}";   ///< json object: each finalist's times, …
+  std::string created_at = {};  ///< filled by the store
+  bool operator==(const RaceRow&) const = default;
 };
 
 }  // namespace qoq::store

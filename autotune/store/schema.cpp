@@ -83,8 +83,37 @@ CREATE TABLE launch (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+/// What measuring on real GPUs added. The environments of schema 1 keep their keys: see Environment::key().
+constexpr const char* kMeasured = R"sql(
+ALTER TABLE environment ADD COLUMN mig TEXT NOT NULL DEFAULT '';
+ALTER TABLE environment ADD COLUMN cupti TEXT NOT NULL DEFAULT '';
+ALTER TABLE candidate ADD COLUMN baseline INTEGER NOT NULL DEFAULT 0 CHECK (baseline IN (0, 1));
+
+CREATE TABLE ceiling (
+  id INTEGER PRIMARY KEY,
+  environment INTEGER NOT NULL REFERENCES environment,
+  name TEXT NOT NULL CHECK (name <> ''),
+  value REAL NOT NULL CHECK (value > 0), unit TEXT NOT NULL,
+  sheet_value REAL NOT NULL,
+  details TEXT NOT NULL CHECK (json_valid(details)),
+  created_at TEXT NOT NULL,
+  UNIQUE (environment, name)
+) STRICT;
+
+CREATE TABLE race (
+  id INTEGER PRIMARY KEY,
+  environment INTEGER NOT NULL REFERENCES environment,
+  problem INTEGER NOT NULL REFERENCES problem,
+  winner TEXT NOT NULL, incumbent TEXT NOT NULL, reason TEXT NOT NULL,
+  details TEXT NOT NULL CHECK (json_valid(details)),
+  created_at TEXT NOT NULL,
+  UNIQUE (environment, problem)
+) STRICT;
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kFirst},
+    {2, kMeasured},
 };
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }

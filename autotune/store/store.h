@@ -19,6 +19,7 @@ struct Filter {
   std::optional<std::string> problem = std::nullopt;  ///< ProblemRow::text
   std::optional<Outcome> outcome = std::nullopt;
   std::optional<bool> ablated = std::nullopt;
+  std::optional<bool> baseline = std::nullopt;
   bool timed = false;    ///< only rows with a median
   bool samples = true;   ///< read the raw samples too
   bool kernels = true;   ///< read the kernel rows too
@@ -38,6 +39,7 @@ struct FailureCount {
 struct OutcomeCount {
   Outcome outcome = Outcome::Ok;
   bool ablated = false;
+  bool baseline = false;
   Source source = Source::None;
   int64_t count = 0;
 };
@@ -75,6 +77,14 @@ class Store {
   void record(int64_t environment, const Candidate& candidate);
   /// Records them all in one transaction: all or none.
   void record(int64_t environment, std::span<const Candidate> candidates);
+  /// Puts the keys of a json object into the details of a candidate already recorded; a key that is there is replaced,
+  /// the others stay. Throws Fault::Work when there is no such candidate or the text is not an object.
+  void add_details(int64_t environment, std::string_view problem, std::string_view variant, bool ablated,
+                   std::string_view object);
+  /// Adds the ceiling, or replaces the environment's one of that name.
+  void put_ceiling(int64_t environment, const CeilingRow& ceiling);
+  /// Adds the race, or replaces the environment's one of that problem.
+  void put_race(int64_t environment, const RaceRow& race);
 
   // ---- reading
 
@@ -90,12 +100,15 @@ class Store {
   std::optional<JobRow> job(std::string_view name) const;
 
   std::vector<Candidate> candidates(const Filter& filter) const;
-  /// Texts of the problems that have a candidate in this environment, in the order added.
+  /// Texts of the problems that have a candidate in this environment, in the order added; a baseline is none.
   std::vector<std::string> tuned_problems(int64_t environment) const;
-  /// The fastest ok, verified, timed, not ablated candidate of each problem in this environment, whatever its layout.
+  /// The fastest ok, verified, timed candidate of each problem in this environment, whatever its layout; never an
+  /// ablation or a baseline.
   std::vector<Candidate> best(int64_t environment) const;
   std::vector<FailureCount> failures(int64_t environment) const;
   std::vector<OutcomeCount> counts(int64_t environment) const;
+  std::vector<CeilingRow> ceilings(int64_t environment) const;  ///< in the order first added
+  std::vector<RaceRow> races(int64_t environment) const;        ///< in the order first added
 
  private:
   struct Impl;

@@ -2,54 +2,14 @@
 
 #include <bit>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "autotune/store/database.h"
+#include "autotune/store/statement.h"
 #include "kernels/base/error.h"
 
 namespace qoq::store {
 namespace {
-
-constexpr const char* kNow = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
-
-/// Leaves a statement ready for its next use, whatever happened in this one.
-class Use {
- public:
-  explicit Use(SQLite::Statement& statement) : statement_(statement) {}
-  ~Use() { statement_.tryReset(); }
-  Use(const Use&) = delete;
-  Use& operator=(const Use&) = delete;
-
-  template <class... T>
-  Use& bind(const T&... values) {
-    (put(values), ...);
-    return *this;
-  }
-  int64_t id() {
-    statement_.executeStep();
-    const int64_t id = statement_.getColumn(0).getInt64();
-    statement_.executeStep();  // to the end: RETURNING hands out its row before the statement is done
-    return id;
-  }
-  void run() { statement_.exec(); }
-
- private:
-  void put(const std::string& value) { statement_.bind(++index_, value); }
-  void put(std::string_view value) { statement_.bind(++index_, std::string(value)); }
-  void put(double value) { statement_.bind(++index_, value); }
-  void put(int64_t value) { statement_.bind(++index_, value); }
-  void put(int value) { statement_.bind(++index_, value); }
-  void put(bool value) { statement_.bind(++index_, value ? 1 : 0); }
-  void put(const std::optional<double>& value) { value ? put(*value) : statement_.bind(++index_); }
-
-  SQLite::Statement& statement_;
-  int index_ = 0;
-};
-
-template <class... T>
-void run(SQLite::Database& database, const std::string& sql, const T&... values) {
-  SQLite::Statement statement(database, sql);
-  Use(statement).bind(values...).run();
-}
 
 /// A row that contradicts itself never reaches the file; the caller made it so.
 void check(const Candidate& candidate) {
@@ -74,20 +34,22 @@ void check(const Candidate& candidate) {
 }  // namespace
 
 Recorder::Recorder(SQLite::Database& database)
-    : candidate(database,
-                std::string("INSERT INTO candidate (environment, problem, variant, ablated, family, layout, point, "
-                            "published, outcome, reason, source, median_us, noise, samples_us, speed_of_light_us, "
-                            "details, verified_on, verify_problem, max_error, seed, created_at) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ") +
-                    kNow +
-                    ") ON CONFLICT (environment, problem, variant, ablated) DO UPDATE SET "
-                    "family = excluded.family, layout = excluded.layout, point = excluded.point, "
-                    "published = excluded.published, outcome = excluded.outcome, reason = excluded.reason, "
-                    "source = excluded.source, median_us = excluded.median_us, noise = excluded.noise, "
-                    "samples_us = excluded.samples_us, speed_of_light_us = excluded.speed_of_light_us, "
-                    "details = excluded.details, verified_on = excluded.verified_on, "
-                    "verify_problem = excluded.verify_problem, max_error = excluded.max_error, seed = excluded.seed, "
-                    "created_at = excluded.created_at RETURNING id"),
+    : candidate(
+          database,
+          std::string("INSERT INTO candidate (environment, problem, variant, ablated, family, layout, point, "
+                      "published, baseline, outcome, reason, source, median_us, noise, samples_us, speed_of_light_us, "
+                      "details, verified_on, verify_problem, max_error, seed, created_at) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ") +
+              kNow +
+              ") ON CONFLICT (environment, problem, variant, ablated) DO UPDATE SET "
+              "family = excluded.family, layout = excluded.layout, point = excluded.point, "
+              "published = excluded.published, baseline = excluded.baseline, outcome = excluded.outcome, reason = "
+              "excluded.reason, "
+              "source = excluded.source, median_us = excluded.median_us, noise = excluded.noise, "
+              "samples_us = excluded.samples_us, speed_of_light_us = excluded.speed_of_light_us, "
+              "details = excluded.details, verified_on = excluded.verified_on, "
+              "verify_problem = excluded.verify_problem, max_error = excluded.max_error, seed = excluded.seed, "
+              "created_at = excluded.created_at RETURNING id"),
       forget_launches(database, "DELETE FROM launch WHERE candidate = ?"),
       kernel(database,
              "INSERT INTO kernel (digest, entry, registers, static_shared_bytes, spill_bytes, local_bytes, details) "
@@ -103,14 +65,15 @@ void Store::Impl::write(int64_t environment, const Candidate& candidate) {
   check(candidate);
   const auto problem = find_problem(candidate.problem);
   if (!problem) fail("{}: problem \"{}\" is not in the database", name, candidate.problem);
-  const int64_t id = Use(recorder->candidate)
-                         .bind(environment, *problem, candidate.variant, candidate.ablated, candidate.family,
-                               candidate.layout, candidate.point, candidate.published, to_text(candidate.outcome),
-                               candidate.reason, to_text(candidate.source), candidate.median_us, candidate.noise,
-                               fmt::format("[{}]", fmt::join(candidate.samples_us, ",")), candidate.speed_of_light_us,
-                               candidate.details, candidate.verified_on, candidate.verify_problem, candidate.max_error,
-                               std::bit_cast<int64_t>(candidate.seed))
-                         .id();
+  const int64_t id =
+      Use(recorder->candidate)
+          .bind(environment, *problem, candidate.variant, candidate.ablated, candidate.family, candidate.layout,
+                candidate.point, candidate.published, candidate.baseline, to_text(candidate.outcome), candidate.reason,
+                to_text(candidate.source), candidate.median_us, candidate.noise,
+                fmt::format("[{}]", fmt::join(candidate.samples_us, ",")), candidate.speed_of_light_us,
+                candidate.details, candidate.verified_on, candidate.verify_problem, candidate.max_error,
+                std::bit_cast<int64_t>(candidate.seed))
+          .id();
   Use(recorder->forget_launches).bind(id).run();
   int ordinal = 0;
   for (const KernelRow& row : candidate.kernels) {
@@ -128,14 +91,15 @@ int64_t Store::environment(const Environment& environment) {
     SQLite::Statement statement(
         impl_->database,
         fmt::format("INSERT INTO environment (key, target, product, uuid, architecture, sm_count, power_cap_w, driver, "
-                    "compiler, kernels, cache_mode, launch_mode, predictor, created_at, used_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {0}, {0}) "
+                    "mig, cupti, compiler, kernels, cache_mode, launch_mode, predictor, created_at, used_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {0}, {0}) "
                     "ON CONFLICT (key) DO UPDATE SET used_at = excluded.used_at RETURNING id",
                     kNow));
     return Use(statement)
         .bind(environment.key(), environment.target, environment.product, environment.uuid, environment.architecture,
-              environment.sm_count, environment.power_cap_w, environment.driver, environment.compiler,
-              environment.kernels, environment.cache_mode, environment.launch_mode, environment.predictor)
+              environment.sm_count, environment.power_cap_w, environment.driver, environment.mig, environment.cupti,
+              environment.compiler, environment.kernels, environment.cache_mode, environment.launch_mode,
+              environment.predictor)
         .id();
   });
 }
@@ -191,6 +155,31 @@ void Store::record(int64_t environment, std::span<const Candidate> candidates) {
   guarded(impl_->name, [&] {
     SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
     for (const Candidate& candidate : candidates) impl_->write(environment, candidate);
+    transaction.commit();
+  });
+}
+
+void Store::add_details(int64_t environment, std::string_view problem, std::string_view variant, bool ablated,
+                        std::string_view object) {
+  impl_->require_writer();
+  guarded(impl_->name, [&] {
+    const auto added = nlohmann::json::parse(object, nullptr, false);
+    if (!added.is_object()) fail("details to add to {} of \"{}\" are not a json object: {}", variant, problem, object);
+    SQLite::Transaction transaction(impl_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement query(impl_->database,
+                            "SELECT candidate.id, details FROM candidate JOIN problem ON problem.id = "
+                            "candidate.problem WHERE environment = ? AND text = ? AND variant = ? AND ablated = ?");
+    Use(query).bind(environment, problem, variant, ablated);
+    if (!query.executeStep()) {
+      fail("{}: has no candidate {}{} of \"{}\" in environment {} to add details to", impl_->name, variant,
+           ablated ? " (ablated)" : "", problem, environment);
+    }
+    Row row(query);
+    const int64_t id = row.integer();
+    auto details = nlohmann::json::parse(row.text());
+    details.update(added);
+    query.reset();
+    run(impl_->database, "UPDATE candidate SET details = ? WHERE id = ?", details.dump(), id);
     transaction.commit();
   });
 }

@@ -103,20 +103,20 @@ class EmulatorProof final : public Proof {
 
 class CudaProof final : public Proof {
  public:
-  CudaProof(std::unique_ptr<verify::Verifier> verifier, uint64_t seed) : verifier_(std::move(verifier)), seed_(seed) {}
+  CudaProof(std::shared_ptr<worker::Gpu> gpu, uint64_t seed) : gpu_(std::move(gpu)), seed_(seed) {}
 
   size_t batch() const override { return 1; }
 
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<verify::Verdict> verdicts(built.size());
     for (size_t i = 0; i < built.size() && !stop.stop_requested(); ++i) {
-      verdicts[i] = verifier_->verify(*built[i].family, built[i].point, built[i].problem, built[i].build.object, seed_);
+      verdicts[i] = gpu_->verify({built[i].family, built[i].point, built[i].problem, built[i].build.object}, seed_);
     }
     return verdicts;
   }
 
  private:
-  std::unique_ptr<verify::Verifier> verifier_;
+  std::shared_ptr<worker::Gpu> gpu_;
   uint64_t seed_;
 };
 
@@ -127,8 +127,8 @@ std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> ho
   return std::make_unique<EmulatorProof>(std::move(host_compiler), std::move(verifier), jobs, seed);
 }
 
-std::unique_ptr<Proof> make_cuda_proof(std::unique_ptr<verify::Verifier> verifier, uint64_t seed) {
-  return std::make_unique<CudaProof>(std::move(verifier), seed);
+std::unique_ptr<Proof> make_cuda_proof(std::shared_ptr<worker::Gpu> gpu, uint64_t seed) {
+  return std::make_unique<CudaProof>(std::move(gpu), seed);
 }
 
 }  // namespace qoq::tune

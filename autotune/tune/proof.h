@@ -8,6 +8,7 @@
 
 #include "autotune/compile/compiler.h"
 #include "autotune/verify/verifier.h"
+#include "autotune/worker/worker.h"
 #include "kernels/family.h"
 
 namespace qoq::tune {
@@ -37,6 +38,6 @@ std::unique_ptr<Proof> make_emulator_proof(std::unique_ptr<compile::Compiler> ho
                                            std::unique_ptr<verify::Verifier> verifier, int jobs, uint64_t seed);
 
 /// On the attached GPU, from the very cubin that is timed.
-std::unique_ptr<Proof> make_cuda_proof(std::unique_ptr<verify::Verifier> verifier, uint64_t seed);
+std::unique_ptr<Proof> make_cuda_proof(std::shared_ptr<worker::Gpu> gpu, uint64_t seed);
 
 }  // namespace qoq::tune

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "autotune/counters/cupti.h"
+#include "autotune/measure/recorded_device.h"
 #include "kernels/base/digest.h"
 #include "kernels/base/error.h"
 #include "roofline/model/model.h"
@@ -14,7 +16,7 @@ namespace qoq::tune {
 namespace {
 
 /// The predictor's version: raise it when roofline/model changes what it says.
-constexpr int predictor_version = 1;
+constexpr int predictor_version = 2;
 
 std::string lower_alphanumeric(std::string_view text) {
   std::string result;
@@ -61,10 +63,16 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
   if (std::from_chars(name.data() + 5, end, index).ptr != end || index < 0)
     bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
   for (const auto& gpu : attached.gpus) {
-    if (gpu.index == index) return {name, gpu.device, sheet_for(gpu.device), gpu};
+    if (gpu.index == index)
+      return {name, gpu.device, sheet_for(gpu.device), gpu, counters::Cupti::get().version_text()};
   }
   bad_input("{} is not here: {}", name,
             attached.gpus.empty() ? attached.reason : fmt::format("{} GPUs are attached", attached.gpus.size()));
+}
+
+Target recorded_target(const std::string& name) {
+  const runtime::AttachedGpu gpu = measure::RecordedDevice::load(name.substr(name.find(':') + 1)).gpu;
+  return {name, gpu.device, sheet_for(gpu.device), gpu};
 }
 
 }  // namespace
@@ -87,13 +95,17 @@ std::vector<Target> resolve_targets(const std::vector<std::string>& names) {
       targets.push_back(simulated_target(name));
     else if (name.starts_with("cuda:"))
       targets.push_back(attached_target(name, attached));
+    else if (name.starts_with("recorded:"))
+      targets.push_back(recorded_target(name));
     else
       bad_input("\"{}\" is no target; write {}cuda:0 or sim:h200", name, names.size() == 1 ? "auto, " : "");
   }
   return targets;
 }
 
-store::Environment environment_of(const Target& target, const std::string& compiler, const compile::Headers& headers) {
+store::Environment environment_of(const Target& target, const std::string& compiler, const compile::Headers& headers,
+                                  measure::Modes modes) {
+  if (target.simulated()) modes = {};
   store::Environment e;
   e.target = target.name;
   e.product = target.device.name;
@@ -101,11 +113,16 @@ store::Environment environment_of(const Target& target, const std::string& compi
   e.sm_count = target.device.sm_count;
   e.compiler = compiler;
   e.kernels = kernel_digest(headers);
-  e.cache_mode = "weights-cold";
-  e.launch_mode = "eager";
+  e.cache_mode = measure::to_text(modes.cache);
+  e.launch_mode = measure::to_text(modes.launch);
   if (target.attached) {
     e.uuid = target.attached->uuid;
-    e.driver = std::to_string(target.attached->driver_version);
+    // Without NVML only the CUDA version that the driver knows is to be had.
+    e.driver =
+        target.attached->driver.empty() ? std::to_string(target.attached->driver_version) : target.attached->driver;
+    e.power_cap_w = target.attached->power_cap_w;
+    e.mig = target.attached->mig;
+    e.cupti = target.cupti;
   } else {
     std::string sheet;
     roofline::Gpu gpu = *target.sheet;

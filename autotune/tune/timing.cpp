@@ -83,20 +83,15 @@ class PredictingClock final : public Clock {
 
 class MeasuringClock final : public Clock {
  public:
-  explicit MeasuringClock(std::unique_ptr<measure::Timer> timer) : timer_(std::move(timer)) {}
+  MeasuringClock(std::shared_ptr<worker::Gpu> gpu, measure::Modes modes) : gpu_(std::move(gpu)), modes_(modes) {}
 
   Timing time(const Family& family, const Point& point, const Problem& problem, const compile::Build& build) override {
-    const measure::Sample sample = timer_->time(family, point, problem, build.object);
-    Timing timing{store::Source::Measured, sample.median_us, sample.relative_iqr, sample.samples_us, "{}",
-                  sample.failure};
-    nlohmann::ordered_json details{{"cache", sample.cache}, {"launch", sample.launch}, {"settled", sample.settled}};
-    if (sample.throttled) details["throttled"] = *sample.throttled;
-    timing.details = details.dump();
-    return timing;
+    return timing_of(gpu_->time({&family, point, problem, build.object}, modes_), modes_);
   }
 
  private:
-  std::unique_ptr<measure::Timer> timer_;
+  std::shared_ptr<worker::Gpu> gpu_;
+  measure::Modes modes_;
 };
 
 }  // namespace
@@ -111,8 +106,28 @@ Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const
 }
 
 std::unique_ptr<Clock> make_predicting_clock(const Target& target) { return std::make_unique<PredictingClock>(target); }
-std::unique_ptr<Clock> make_measuring_clock(std::unique_ptr<measure::Timer> timer) {
-  return std::make_unique<MeasuringClock>(std::move(timer));
+Timing timing_of(const measure::Sample& sample, measure::Modes modes) {
+  Timing timing;
+  timing.source = store::Source::Measured;
+  timing.median_us = sample.median_us;
+  timing.relative_iqr = sample.relative_iqr;
+  timing.samples_us = sample.samples_us;
+  timing.failure = sample.failure;
+  timing.timed_out = sample.timed_out;
+  timing.gpu_s = sample.gpu_s;
+  nlohmann::ordered_json details{{"cache", measure::to_text(modes.cache)},
+                                 {"launch", measure::to_text(modes.launch)},
+                                 {"settled", sample.settled},
+                                 {"stopped_by", sample.stopped_by}};
+  if (sample.sm_mhz > 0) details["sm_mhz"] = sample.sm_mhz;
+  if (sample.discarded > 0) details["discarded"] = sample.discarded;
+  details["throttled"] = sample.throttled != 0;
+  timing.details = details.dump();
+  return timing;
+}
+
+std::unique_ptr<Clock> make_measuring_clock(std::shared_ptr<worker::Gpu> gpu, measure::Modes modes) {
+  return std::make_unique<MeasuringClock>(std::move(gpu), modes);
 }
 
 }  // namespace qoq::tune

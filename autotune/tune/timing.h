@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "autotune/compile/compiler.h"
-#include "autotune/measure/timer.h"
 #include "autotune/store/rows.h"
 #include "autotune/tune/target.h"
+#include "autotune/worker/worker.h"
 #include "kernels/family.h"
 
 namespace qoq::tune {
@@ -19,7 +19,12 @@ struct Timing {
   std::vector<double> samples_us;
   std::string details = "{}";  ///< json: a prediction's parts and limiter, a sample's conditions
   std::string failure;         ///< why there is no time; empty when there is
+  bool timed_out = false;      ///< the failure is a run that did not end
+  double gpu_s = 0;            ///< of the GPU's time that the samples cost; 0 when predicted
 };
+
+/// A measured sample as a row's time, its conditions in the details.
+Timing timing_of(const measure::Sample& sample, measure::Modes modes);
 
 /// Gives a built, verified variant its time on one target: measured where there is a GPU, predicted elsewhere.
 class Clock {
@@ -37,7 +42,7 @@ Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const
 /// then remembered.
 std::unique_ptr<Clock> make_predicting_clock(const Target& target);
 
-/// Measured by `timer`.
-std::unique_ptr<Clock> make_measuring_clock(std::unique_ptr<measure::Timer> timer);
+/// Measured on `gpu`.
+std::unique_ptr<Clock> make_measuring_clock(std::shared_ptr<worker::Gpu> gpu, measure::Modes modes);
 
 }  // namespace qoq::tune

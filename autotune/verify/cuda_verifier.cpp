@@ -156,6 +156,7 @@ Verdict CudaVerifier::verify(const Family& family, const Point& point, const Pro
   } else if (verdict.status == Verdict::Status::Wrong) {
     operands_.reset();  // it may have written anywhere
   }
+  verdict.context_lost = !lost_.empty();
   return verdict;
 }
 

@@ -21,6 +21,7 @@ struct Verdict {
   std::string message;   ///< what was wrong, with its place; empty when Ok
   uint64_t seed = 0;     ///< of the operands
   Problem problem;       ///< what was really run: the problem itself, or the family's reduced one
+  bool context_lost = false;  ///< it took the GPU's context with it: nothing more can run in this process
 };
 
 /// Status as the store and the reports write it: "ok", "wrong", "launch_failed", "timeout".

@@ -67,6 +67,7 @@ void setmaxnreg(u32 registers);
 float half_to_float(u16 bits);
 u32 pack_half2(float low, float high);
 u32 pack_bfloat2(float low, float high);
+u32 fma_half2(u32 a, u32 b, u32 c);
 i32 round_to_int(float value);
 float exp2(float x);
 float log2(float x);

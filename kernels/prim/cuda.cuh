@@ -95,6 +95,15 @@ QOQ_DEVICE u32x2 load_readonly(const u32x2* from) {
   asm("ld.global.nc.v2.b32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
   return v;
 }
+/// ld.global.cg: past L1, from L2. Weak, as load_global.
+QOQ_DEVICE u32x4 load_l2(const u32x4* from) {
+  u32x4 v;
+  asm volatile("ld.global.cg.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from)
+               : "memory");
+  return v;
+}
 QOQ_DEVICE half load_readonly(const half* from) { return {__ldg(&from->bits)}; }
 QOQ_DEVICE bfloat load_readonly(const bfloat* from) { return {__ldg(&from->bits)}; }
 /// st.global (weak).
@@ -264,6 +273,18 @@ QOQ_DEVICE i32 dp4a(u32 a, u32 b, i32 c) {
   asm("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
   return d;
 }
+/// Two add.u32, a + b + c modulo 2^32. One IADD3, on the ALU pipe.
+QOQ_DEVICE u32 add3(u32 a, u32 b, u32 c) {
+  u32 d;
+  asm("{.reg .u32 t; add.u32 t, %1, %2; add.u32 %0, t, %3;}" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+}
+/// shf.l.wrap.b32 of a word with itself: rotates left by the low five bits of `by`. On the ALU pipe.
+QOQ_DEVICE u32 rotate_left(u32 value, u32 by) {
+  u32 d;
+  asm("shf.l.wrap.b32 %0, %1, %1, %2;" : "=r"(d) : "r"(value), "r"(by));
+  return d;
+}
 /// Four byte-wise additions modulo 256 (PTX vadd4 is emulated by the hardware too; this is the cheapest form known).
 QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f7f7fu)) ^ ((a ^ b) & 0x80808080u); }
 
@@ -271,6 +292,12 @@ QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f
 
 /// fma.rn.f32: one rounding.
 QOQ_DEVICE float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+/// fma.rn.f16x2: two binary16 fused multiply-adds, one rounding each, subnormals kept. Hazard: 16 bits hold no sum.
+QOQ_DEVICE u32 fma_half2(u32 a, u32 b, u32 c) {
+  u32 d;
+  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+}
 /// max.f32 and min.f32: a NaN operand is passed over for the other.
 QOQ_DEVICE float maximum(float a, float b) { return fmaxf(a, b); }
 QOQ_DEVICE float minimum(float a, float b) { return fminf(a, b); }

@@ -58,6 +58,7 @@ QOQ_DEVICE T load_readonly(const T* from) {
   emulator::load_readonly(&value, from, sizeof(T));
   return value;
 }
+QOQ_DEVICE u32x4 load_l2(const u32x4* from) { return load_global(from); }
 template <class T>
 QOQ_DEVICE void store_global(T* to, T value) {
   static_assert(one_access<T>);
@@ -204,11 +205,14 @@ QOQ_DEVICE i32 dp4a(u32 a, u32 b, i32 c) {
   for (u32 i = 0; i < 32; i += 8) sum += static_cast<u32>(static_cast<i8>(a >> i) * static_cast<i8>(b >> i));
   return static_cast<i32>(sum);
 }
+QOQ_DEVICE u32 add3(u32 a, u32 b, u32 c) { return a + b + c; }
+QOQ_DEVICE u32 rotate_left(u32 value, u32 by) { return value << (by & 31) | value >> (-by & 31); }
 QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f7f7fu)) ^ ((a ^ b) & 0x80808080u); }
 
 // ---- Floats ---------------------------------------------------------------------------------------------------------
 
 QOQ_DEVICE float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+QOQ_DEVICE u32 fma_half2(u32 a, u32 b, u32 c) { return emulator::fma_half2(a, b, c); }
 QOQ_DEVICE float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
 QOQ_DEVICE float minimum(float a, float b) { return __builtin_fminf(a, b); }
 QOQ_DEVICE float divide(float a, float b) { return a / b; }

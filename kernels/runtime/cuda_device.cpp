@@ -4,6 +4,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/runtime/driver.h"
+#include "kernels/runtime/nvml.h"
 
 namespace qoq::runtime {
 
@@ -76,7 +77,13 @@ AttachedGpus list_attached_gpus() {
   }
   int count = 0;
   cuda.check(cuda.cuDeviceGetCount(&count), "counting GPUs");
-  for (int index = 0; index < count; ++index) attached.gpus.push_back(describe_gpu(index));
+  for (int index = 0; index < count; ++index) {
+    AttachedGpu& gpu = attached.gpus.emplace_back(describe_gpu(index));
+    const Nvml nvml(gpu.uuid);
+    gpu.driver = nvml.driver_version().value_or("");
+    gpu.power_cap_w = nvml.power_cap_w().value_or(0);
+    if (const auto mig = nvml.mig()) gpu.mig = mig->profile;
+  }
   if (count == 0) attached.reason = "a CUDA driver is there but no GPU";
   return attached;
 }

@@ -26,6 +26,10 @@ struct AttachedGpu {
   Device device;
   int driver_version = 0;  ///< 13000 for CUDA 13.0
   int64_t memory_bytes = 0;
+  // What NVML adds (list_attached_gpus only):
+  std::string driver = {};  ///< the driver's own version, "580.159.04"; empty not known
+  double power_cap_w = 0;   ///< that is enforced; 0 not known
+  std::string mig = {};     ///< MIG profile, "1g.18gb"; empty for a whole GPU
 };
 
 struct AttachedGpus {

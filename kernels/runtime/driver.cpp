@@ -22,12 +22,14 @@ Driver load_driver() {
   // On purpose never destroyed: the driver's own threads and exit handlers outlive main.
   static const Library& library = *new Library(Library::open(names));
   if (!library) {
+    driver.lack = Driver::Lack::Library;
     driver.reason = "no CUDA driver: " + library.reason();
     return driver;
   }
 #define QOQ_LOAD(name)                                                                        \
   driver.name = library.find_as<decltype(driver.name)>(QOQ_TEXT(name));                       \
   if (driver.name == nullptr) {                                                               \
+    driver.lack = Driver::Lack::Function;                                                     \
     driver.reason = "no CUDA driver: the installed one is too old, it lacks " QOQ_TEXT(name); \
     return driver;                                                                            \
   }
@@ -36,8 +38,11 @@ Driver load_driver() {
 
   const CUresult result = driver.cuInit(0);
   if (result == CUDA_ERROR_STUB_LIBRARY) {
+    driver.lack = Driver::Lack::RealDriver;
     driver.reason = "no CUDA driver: libcuda.so.1 is the toolkit's stub, not a driver";
   } else if (result != CUDA_SUCCESS) {
+    driver.lack = Driver::Lack::Start;
+    driver.start_error = static_cast<int>(result);
     driver.reason = fmt::format("no CUDA driver: cuInit failed: {}", driver.describe(result));
   } else {
     driver.cuDriverGetVersion(&driver.version);
@@ -66,6 +71,7 @@ namespace {
 
 Driver load_driver() {
   Driver driver;
+  driver.lack = Driver::Lack::Headers;
   driver.reason = "no CUDA driver: this program was built without CUDA headers";
   return driver;
 }

@@ -15,15 +15,23 @@ namespace qoq::runtime {
   X(cuDevicePrimaryCtxRelease) X(cuCtxSetCurrent) X(cuCtxSynchronize) X(cuModuleLoadData) X(cuModuleUnload)       \
   X(cuModuleGetFunction) X(cuFuncSetAttribute) X(cuLaunchKernelEx) X(cuStreamCreate) X(cuStreamDestroy)           \
   X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventQuery) X(cuEventElapsedTime) X(cuMemAlloc)         \
-  X(cuMemFree) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemsetD8Async)
+  X(cuMemFree) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemsetD8Async) X(cuStreamBeginCapture) X(cuStreamEndCapture)   \
+  X(cuGraphInstantiate) X(cuGraphLaunch) X(cuGraphExecDestroy) X(cuGraphDestroy) X(cuMemGetInfo)                  \
+  X(cuCtxGetCurrent)
 // clang-format on
 
 /// The CUDA driver as one table of function pointers, opened at run time: nothing links against libcuda.
 /// (CUDA Driver API; built from cuda.h where the headers are at hand, else never available.)
 struct Driver {
+  /// What is missing where it is not available: CUDA headers when this was built, the library, a function in it (too
+  /// old), a driver behind it (the toolkit's stub), or its start.
+  enum class Lack { Nothing, Headers, Library, Function, RealDriver, Start };
+
   bool available = false;
   std::string reason;  ///< why it is not available, a sentence: "no CUDA driver: …"
-  int version = 0;     ///< 13000 for CUDA 13.0
+  Lack lack = Lack::Nothing;
+  int start_error = 0;  ///< CUresult with which it did not start
+  int version = 0;      ///< 13000 for CUDA 13.0
 
 #ifdef QOQ_HAS_CUDA_HEADERS
 #define QOQ_DECLARE(name) decltype(&::name) name = nullptr;

@@ -75,10 +75,12 @@ void time_memory(const Gpu& gpu, const Launch& launch, const Traffic& traffic, c
 
   const double per_block = traffic.l2_read_bytes / p.blocks;
   const double stages = std::max(1, traffic.pipeline_stages);
-  const double stage_bytes = std::min(per_block, std::max(1.0, launch.shared_bytes / stages));
-  // A kernel that stages nothing in shared memory still has a load a thread under way, in registers.
-  const double by_registers = std::min(per_block, kLoadBytes * static_cast<double>(launch.block.count()));
-  const double in_flight = std::max(stage_bytes * std::max(1.0, stages - 1), by_registers);
+  // A kernel that stages nothing in shared memory has its loads under way in registers: a stage is one of every thread.
+  const double loads_bytes = kLoadBytes * static_cast<double>(launch.block.count());
+  const double stage_bytes = launch.shared_bytes > 0 ? launch.shared_bytes / stages : loads_bytes;
+  const double ahead = std::min(per_block, stage_bytes) * std::max(1.0, stages - 1);
+  const double in_flight =
+      launch.shared_bytes > 0 ? std::max(ahead, std::min(per_block, loads_bytes)) : std::min(per_block, ahead);
   const double missed = traffic.l2_read_bytes > 0 ? std::min(1.0, traffic.dram_read_bytes / traffic.l2_read_bytes) : 0;
   const double latency_us = (missed * gpu.latency.dram.value + (1 - missed) * gpu.latency.l2.value) / clocks_per_us;
   p.in_flight_us = spread.rounds * per_block / std::max(1.0, in_flight) * latency_us;

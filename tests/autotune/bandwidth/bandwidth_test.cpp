@@ -118,12 +118,13 @@ TEST_F(Bandwidth, EachSourceHasItsCeiling) {
 
 TEST_F(Bandwidth, OnlyRowsThatMayBeUsed) {
   put(kv4, "decode", 50, 100);
-  for (const char* what : {"ablated", "unverified", "emulated", "wrong"}) {
+  for (const char* what : {"ablated", "baseline", "unverified", "emulated", "wrong"}) {
     const std::string kind = what;
     store::Candidate other = put(kv4, "decode", 50, 100);
     other.variant = kind;
     other.median_us = 10;
     other.ablated = kind == "ablated";
+    other.baseline = kind == "baseline";
     if (kind == "unverified") other.verified_on.clear();
     if (kind == "emulated" || kind == "wrong") {
       other.median_us.reset();

@@ -13,7 +13,10 @@ int main(int argc, char** argv) {
   qoq::report::TemporaryStore file;
   auto store = qoq::store::Store::open(file.path(), qoq::store::Mode::ReadWrite);
   qoq::report::Sample sample;
-  if (argc < 3 || std::string_view(argv[2]) != "empty") sample = qoq::report::fill_sample(store);
+  if (argc < 3 || std::string_view(argv[2]) != "empty") {
+    sample = qoq::report::fill_sample(store);
+    qoq::report::fill_baselines(store);
+  }
   qoq::report::write(store, sample.chosen, sample.layouts, argv[1],
                      {.command_line = "qoqtune report --db results/demo/tune.db"});
 }

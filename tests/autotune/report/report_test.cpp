@@ -168,7 +168,7 @@ TEST_F(ReportTest, CsvHoldsEveryRow) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 3 * 24 * 22);
   for (const Candidate& row : store.candidates({.environment = 2})) {
     if (!row.median_us) continue;
-    std::string expected = fmt::format("{},gemm/mma,{},qserve,0,{},ok,,predicted,{},", row.problem, row.variant,
+    std::string expected = fmt::format("{},gemm/mma,{},qserve,0,{},0,ok,,predicted,{},", row.problem, row.variant,
                                        row.published ? 1 : 0, *row.median_us);
     EXPECT_NE(csv.find(expected), std::string::npos) << expected;
   }
@@ -243,16 +243,25 @@ TEST_F(ReportTest, SourcesAreNeverCompared) {
 TEST_F(ReportTest, OnlyVerifiedDeployableRowsAreChosen) {
   int64_t id = add_environment("sim:h200");
   Candidate ablated = candidate("mma.bm64", 1), unverified = candidate("mma.bm32", 2), good = candidate("mma.bm16", 3),
-            emulated = candidate("mma.bm128", 0.5);
+            emulated = candidate("mma.bm128", 0.5), baseline = candidate("cublaslt.best", 0.7),
+            refused = candidate("cublaslt.refused", 0.7);
   ablated.ablated = true;
+  baseline.baseline = refused.baseline = true;
+  refused.outcome = Outcome::LaunchFailed;
+  refused.reason = "the library has no such kernel";
+  refused.median_us.reset();
   unverified.verified_on.clear();
   emulated.source = Source::Emulated;
   emulated.median_us.reset();
-  for (const auto& row : {ablated, unverified, good, emulated}) store.record(id, row);
-  auto row = row_of(table_rows(read_html(render_all().html)), problem);
+  for (const auto& row : {ablated, unverified, good, emulated, baseline, refused}) store.record(id, row);
+  const Files files = render_all();
+  auto row = row_of(table_rows(read_html(files.html)), problem);
   ASSERT_FALSE(row.empty());
   EXPECT_EQ(row[1], "mma.bm16");
   EXPECT_EQ(row[5], "—") << "no runner-up is left";
+  EXPECT_NE(files.markdown.find("2 baselines of other libraries"), std::string::npos);
+  EXPECT_NE(files.csv.find("cublaslt.best"), std::string::npos) << "every row is in the CSV";
+  EXPECT_EQ(files.markdown.find("no such kernel"), std::string::npos) << "a baseline's failure is none of ours";
 }
 
 TEST_F(ReportTest, ChoicesAreTakenAsHandedIn) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -225,6 +226,51 @@ Sample fill_sample(store::Store& store) {
     }
   }
   return sample;
+}
+
+int64_t fill_baselines(store::Store& store) {
+  int64_t id = store.environment(sample_environment("cuda:0"));
+  store.put_gpu(id, {kGpus[2].name, ceilings_of(kGpus[2])});
+  for (const auto& [m, ours_us, int8_us, fp8_us] :
+       {std::tuple{16, 5.2, 7.8, 7.1}, std::tuple{512, 24.9, 22.4, 21.0}, std::tuple{4096, 165.0, 118.3, 112.9}}) {
+    store.put_problem(sample_problem(m, 4096, 4096));
+    const std::string text = sample_problem(m, 4096, 4096).text;
+    auto measured = [&](const std::string& family, const std::string& variant, double us) {
+      Candidate row = sample_candidate(text, variant, us);
+      row.family = family;
+      row.source = store::Source::Measured;
+      row.noise = 0.004;
+      row.verified_on = "cuda";
+      return row;
+    };
+    store.record(id, measured("gemm/mma", variant_of(kTiles[2]), ours_us));
+    store.record(id, measured("gemm/mma", variant_of(kTiles[9]), ours_us * 1.07));
+    auto baseline = [&](std::string arithmetic, const std::string& variant, double us) {
+      Candidate row = measured("cublaslt/" + arithmetic, variant, us);
+      row.baseline = true;
+      row.layout = "rowmajor";
+      row.details = fmt::format(R"({{"arithmetic": "{}", "workspace_bytes": 0}})", arithmetic);
+      row.speed_of_light_us = 0;
+      return row;
+    };
+    auto failed = [&](Candidate row, Outcome outcome, std::string reason) {
+      row.outcome = outcome;
+      row.reason = std::move(reason);
+      row.source = store::Source::None;
+      row.median_us.reset();
+      row.noise.reset();
+      row.verified_on.clear();
+      return row;
+    };
+    store.record(id, baseline("int8", "cublaslt.int8.c00", int8_us * 1.2));
+    store.record(id, baseline("int8", "cublaslt.int8.c01", int8_us));
+    store.record(id, failed(baseline("fp8", "cublaslt.fp8.fast.c00", 1), Outcome::Wrong,
+                            "y[3, 17] = 12, reference 14.5, allowed ± 0.25"));
+    store.record(id, baseline("fp8", "cublaslt.fp8.full.c00", fp8_us));
+    store.record(id, failed(baseline("bf16", "cublaslt/bf16", 1), Outcome::LaunchFailed,
+                            "missing: cuBLASLt is not here: libcublasLt.so.13: cannot open shared object file"));
+  }
+  return id;
 }
 
 }  // namespace qoq::report

@@ -28,6 +28,10 @@ struct Sample {
 };
 Sample fill_sample(store::Store& store);
 
+/// An attached H200 with three measured problems (m = 16, 512, 4096; n = k = 4096), two variants each, and beside them
+/// cuBLASLt's kernels: int8 right, fp8 with one wrong algorithm, bf16 not there. The environment's id.
+int64_t fill_baselines(store::Store& store);
+
 /// One environment and one problem, to which a test adds its own candidates.
 store::Environment sample_environment(const std::string& target);
 store::ProblemRow sample_problem(int m, int n, int k);

@@ -43,10 +43,14 @@ TEST(Store, ReturnsEveryFieldOfARow) {
   Candidate written = candidate(7);
   written.ablated = true;
   written.published = true;
+  written.baseline = true;
   written.reason = "said 'aloud'; \"twice\" … ü";
+  Environment environment = simulated();
+  environment.mig = "1g.18gb";
+  environment.cupti = "13.0.85";
   {
     Store store = open_with_problem(folder / "tune.db");
-    store.record(store.environment(simulated()), written);
+    store.record(store.environment(environment), written);
   }
   const Store store = Store::open(folder / "tune.db", Mode::ReadOnly);
   const auto rows = store.candidates({});
@@ -58,7 +62,7 @@ TEST(Store, ReturnsEveryFieldOfARow) {
   EXPECT_TRUE(store.problem(kProblem) == testing::gemm_row());
   EXPECT_FALSE(store.problem("gemm w8a8 m=1 n=1 k=1"));
   ASSERT_EQ(store.environments().size(), 1u);
-  EXPECT_TRUE(store.environments()[0].environment == simulated());
+  EXPECT_TRUE(store.environments()[0].environment == environment);
 }
 
 TEST(Store, KeepsSamplesAndNumbersToTheLastBit) {
@@ -104,6 +108,7 @@ TEST(Store, CountsOnlyRowsOfTheSameEnvironmentAndProblemAsFinished) {
       [](Environment& e) { e.driver = "580.65"; },     [](Environment& e) { e.compiler = "NVRTC 13.1"; },
       [](Environment& e) { e.kernels = "k2"; },        [](Environment& e) { e.cache_mode = "hot"; },
       [](Environment& e) { e.launch_mode = "graph"; }, [](Environment& e) { e.predictor = "model 2"; },
+      [](Environment& e) { e.mig = "1g.18gb"; },       [](Environment& e) { e.cupti = "1g.18gb"; },
   };
   std::set<int64_t> ids = {here};
   for (const auto change : changes) {
@@ -204,6 +209,8 @@ TEST(Store, FiltersOrdersAndLimits) {
   EXPECT_EQ(store.candidates({.environment = here, .problem = kProblem, .timed = true}).size(), 3u);
   EXPECT_EQ(store.candidates({.outcome = Outcome::Wrong}).size(), 1u);
   EXPECT_EQ(store.candidates({.ablated = true}).size(), 0u);
+  EXPECT_EQ(store.candidates({.baseline = true}).size(), 0u);
+  EXPECT_EQ(store.candidates({.baseline = false}).size(), 6u);
   const auto lean = store.candidates({.environment = there, .samples = false, .kernels = false});
   ASSERT_EQ(lean.size(), 1u);
   EXPECT_TRUE(lean[0].samples_us.empty());
@@ -225,6 +232,57 @@ TEST(Store, BestIsTheFastestUsableRowAndMeasuredComesBeforePredicted) {
   slower.source = Source::Measured;
   store.record(here, slower);
   EXPECT_EQ(store.best(here)[0].variant, slower.variant);
+}
+
+TEST(Store, ABaselineIsKeptButNeverAProblemsBest) {
+  Folder folder;
+  Store store = open_with_problem(folder / "tune.db");
+  const int64_t here = store.environment(simulated());
+  Candidate baseline = candidate(0), usable = candidate(5);
+  baseline.baseline = true;
+  baseline.source = Source::Measured;
+  store.record(here, baseline);
+  EXPECT_TRUE(store.best(here).empty());
+  EXPECT_TRUE(store.tuned_problems(here).empty()) << "nothing of ours was tuned";
+  store.record(here, usable);
+  ASSERT_EQ(store.best(here).size(), 1u);
+  EXPECT_EQ(store.best(here)[0].variant, usable.variant);
+  EXPECT_EQ(store.tuned_problems(here).size(), 1u);
+  ASSERT_EQ(store.candidates({.baseline = true}).size(), 1u);
+  EXPECT_TRUE(without_date(store.candidates({.baseline = true})[0]) == baseline);
+  EXPECT_EQ(store.candidates({.baseline = false}).size(), 1u);
+  EXPECT_EQ(store.finished(here, kProblem).size(), 2u) << "it need not be measured twice";
+  const auto counts = store.counts(here);
+  ASSERT_EQ(counts.size(), 2u);
+  EXPECT_FALSE(counts[0].baseline);
+  EXPECT_TRUE(counts[1].baseline);
+}
+
+TEST(Store, AddsDetailsToACandidateWithoutTouchingTheRest) {
+  Folder folder;
+  Store store = open_with_problem(folder / "tune.db");
+  const int64_t here = store.environment(simulated());
+  Candidate written = candidate(1), ablation = candidate(1);
+  written.details = R"({"a":0.1,"nested":{"x":1,"y":2}})";
+  ablation.ablated = true;
+  store.record(here, written);
+  store.record(here, ablation);
+  store.add_details(here, kProblem, written.variant, false, R"({"counters":{"dram_bytes":5},"nested":{"z":3}})");
+  store.add_details(here, kProblem, written.variant, false, R"({"missing":null})");
+  const auto rows = store.candidates({.ablated = false});
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].details, R"({"a":0.1,"counters":{"dram_bytes":5},"missing":null,"nested":{"z":3}})");
+  written.details = rows[0].details;
+  EXPECT_TRUE(without_date(rows[0]) == written) << "nothing else may change";
+  EXPECT_EQ(store.candidates({.ablated = true}).at(0).details, ablation.details);
+
+  const auto fault = [&](std::string_view variant, std::string_view object) {
+    return fault_of([&] { store.add_details(here, kProblem, variant, false, object); });
+  };
+  EXPECT_NE(fault("mma.never", "{}").find("has no candidate mma.never of"), std::string::npos);
+  EXPECT_NE(fault(written.variant, "[1]").find("not a json object"), std::string::npos);
+  EXPECT_NE(fault(written.variant, "{").find("not a json object"), std::string::npos);
+  EXPECT_EQ(store.candidates({.ablated = false}).at(0).details, written.details);
 }
 
 TEST(Store, CountsFailuresByReason) {

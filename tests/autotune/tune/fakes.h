@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -69,7 +70,10 @@ struct Script {
   std::function<void(const std::string& event)> after;  ///< sees every event as it is written
   Diary diary;
 
+  std::mutex guard;  ///< the compiler may work beside the rest
+
   void note(const std::string& event) {
+    const std::lock_guard lock(guard);
     diary.push_back(event);
     if (after) after(event);
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -110,8 +111,67 @@ TEST(EnvironmentOf, AnAttachedGpuIsKnownByItsUuidAndDriver) {
   target.attached = runtime::AttachedGpu{0, "GPU-1", target.device, 13000, 0};
   const store::Environment e = environment_of(target, "c");
   EXPECT_EQ(e.uuid, "GPU-1");
-  EXPECT_FALSE(e.driver.empty());
+  EXPECT_EQ(e.driver, "13000") << "the CUDA version that the driver knows, for want of NVML";
+  EXPECT_EQ(e.power_cap_w, 0);
+  EXPECT_TRUE(e.mig.empty());
+  EXPECT_TRUE(e.cupti.empty());
   EXPECT_TRUE(e.predictor.empty()) << "measured";
+  EXPECT_EQ(e.cache_mode, "weights-cold");
+  EXPECT_EQ(e.launch_mode, "eager");
+}
+
+TEST(EnvironmentOf, ChangesWithWhateverAnAttachedGpuIsMeasuredUnder) {
+  Target target = resolve_targets({"sim:h200"}).front();
+  target.name = "cuda:0";
+  target.attached = runtime::AttachedGpu{0, "GPU-1", target.device, 13000, 0, "580.159.04", 700, "1g.18gb"};
+  target.cupti = "13.0.1";
+  const measure::Modes modes{measure::Cache::Hot, measure::LaunchMode::Graph};
+  const store::Environment e = environment_of(target, "c", compile::device_headers(), modes);
+  EXPECT_EQ(e.driver, "580.159.04");
+  EXPECT_EQ(e.power_cap_w, 700);
+  EXPECT_EQ(e.mig, "1g.18gb");
+  EXPECT_EQ(e.cupti, "13.0.1");
+  EXPECT_EQ(e.cache_mode, "hot");
+  EXPECT_EQ(e.launch_mode, "graph");
+  std::set<std::string> keys{e.key()};
+  const std::vector<void (*)(Target&)> changes = {
+      [](Target& t) { t.attached->driver = "580.65"; },
+      [](Target& t) { t.attached->power_cap_w = 600; },
+      [](Target& t) { t.attached->mig.clear(); },
+      [](Target& t) { t.cupti = "13.1.0"; },
+  };
+  for (const auto change : changes) {
+    Target other = target;
+    change(other);
+    EXPECT_TRUE(keys.insert(environment_of(other, "c", compile::device_headers(), modes).key()).second);
+  }
+  for (const measure::Modes other : {measure::Modes{}, {measure::Cache::Hot}, {measure::Cache::Cold}})
+    EXPECT_TRUE(keys.insert(environment_of(target, "c", compile::device_headers(), other).key()).second);
+}
+
+TEST(EnvironmentOf, ASimulatedGpuHasNoModes) {
+  const Target target = resolve_targets({"sim:h200"}).front();
+  const measure::Modes modes{measure::Cache::Hot, measure::LaunchMode::Graph};
+  EXPECT_EQ(environment_of(target, "c", compile::device_headers(), modes).key(), environment_of(target, "c").key())
+      << "whatever the attached GPUs beside it are measured with";
+}
+
+TEST(Targets, ARecordStandsInForAnAttachedGpu) {
+  store::testing::Folder folder;
+  const std::string path = (folder / "gpu.json").string();
+  std::ofstream(path) << R"({"recorded_gpu": 1, "gpu": {"name": "NVIDIA H200", "uuid": "GPU-7",
+    "compute_capability": 90, "sm_count": 132, "shared_per_block_bytes": 232448, "shared_per_sm_bytes": 233472,
+    "threads_per_sm": 2048, "blocks_per_sm": 32, "l2_bytes": 62914560, "memory_bytes": 150754820096,
+    "driver": "580.159.04", "mig": "1g.18gb", "power_cap_w": 650}})";
+  const Target target = resolve_targets({"recorded:" + path}).front();
+  EXPECT_FALSE(target.simulated());
+  EXPECT_TRUE(target.sheet.has_value());
+  const store::Environment e = environment_of(target, "c");
+  EXPECT_EQ(e.target, "recorded:" + path);
+  EXPECT_EQ(e.uuid, "GPU-7");
+  EXPECT_EQ(e.driver, "580.159.04");
+  EXPECT_EQ(e.mig, "1g.18gb");
+  EXPECT_EQ(e.power_cap_w, 650);
 }
 
 TEST(GpuRow, HoldsTheCeilingsWithTheirKinds) {

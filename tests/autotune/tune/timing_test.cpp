@@ -151,45 +151,34 @@ TEST(TrafficOf, ALaterLaunchReadsWhatTheFirstOneLeft) {
   EXPECT_EQ(later.dram_read_bytes, 1001) << "what does not fit into L2 comes from memory";
 }
 
-class ScriptedTimer final : public measure::Timer {
- public:
-  explicit ScriptedTimer(measure::Sample sample) : sample_(std::move(sample)) {}
-  measure::Sample time(const Family&, const Point&, const Problem&, const std::filesystem::path& object) override {
-    EXPECT_EQ(object, "the.cubin");
-    return sample_;
-  }
-
- private:
-  measure::Sample sample_;
-};
-
-TEST(MeasuringClock, HandsOnWhatTheTimerSaw) {
+TEST(Timing, HandsOnWhatTheSampleSaw) {
   measure::Sample sample;
   sample.samples_us = {3, 4, 5};
   sample.median_us = 4;
   sample.relative_iqr = 0.25;
   sample.settled = true;
-  sample.cache = "weights-cold";
-  sample.launch = "eager";
-  compile::Build build;
-  build.object = "the.cubin";
-  const Family& family = family_named("gemm/mma");
-  const Problem problem = parse_problem("gemm w4a8-g128 m=64 n=4096 k=4096");
-  const auto time = [&] {
-    return make_measuring_clock(std::make_unique<ScriptedTimer>(sample))->time(family, {}, problem, build);
-  };
+  sample.stopped_by = "relative-iqr";
+  sample.gpu_s = 0.5;
+  const auto time = [&] { return timing_of(sample, {measure::Cache::Cold, measure::LaunchMode::Graph}); };
 
   Timing timing = time();
   EXPECT_EQ(timing.source, store::Source::Measured);
   EXPECT_EQ(timing.samples_us, sample.samples_us);
   EXPECT_EQ(timing.median_us, 4);
   EXPECT_EQ(timing.relative_iqr, 0.25);
-  EXPECT_EQ(timing.details, R"({"cache":"weights-cold","launch":"eager","settled":true})");
+  EXPECT_EQ(timing.gpu_s, 0.5);
+  EXPECT_EQ(timing.details,
+            R"({"cache":"cold","launch":"graph","settled":true,"stopped_by":"relative-iqr","throttled":false})");
 
-  sample.throttled = true;
-  EXPECT_NE(time().details.find(R"("throttled":true)"), std::string::npos);
-  sample.failure = "the launch failed";
-  EXPECT_EQ(time().failure, "the launch failed");
+  sample.throttled = 4;
+  sample.discarded = 3;
+  sample.sm_mhz = 1980;
+  EXPECT_EQ(time().details, R"({"cache":"cold","launch":"graph","settled":true,"stopped_by":"relative-iqr",)"
+                            R"("sm_mhz":1980.0,"discarded":3,"throttled":true})");
+  sample.failure = "did not end within 10 s";
+  sample.timed_out = true;
+  EXPECT_EQ(time().failure, "did not end within 10 s");
+  EXPECT_TRUE(time().timed_out);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Bits and integers of the vocabulary against plain definitions.
+#include <bit>
 #include <random>
 #include <utility>
 
@@ -55,6 +56,13 @@ TEST(Bits, IntegersWrap) {
   EXPECT_EQ(dp4a(0x80808080, 0x80808080, 1), 4 * 128 * 128 + 1);
   EXPECT_EQ(dp4a(0x01ff01ff, 0x01010101, 7), 7);
   EXPECT_EQ(dp4a(0x00000001, 0x00000001, 0x7fffffff), -0x7fffffff - 1);
+}
+
+TEST(Bits, SumsOfThreeAndRotations) {
+  EXPECT_EQ(add3(0xffffffff, 2, 0xffffffff), 0u);
+  EXPECT_EQ(add3(1, 20, 300), 321u);
+  for (u32 by = 0; by < 64; ++by)
+    EXPECT_EQ(rotate_left(0x80000001, by), std::rotl(0x80000001u, static_cast<int>(by % 32)));
 }
 
 TEST(Bits, Dp4a) {

@@ -15,6 +15,52 @@ TEST(Conversion, FmaRoundsOnce) {
   EXPECT_NE(fma(a, a, -1.0f), a * a - 1.0f);
 }
 
+__extension__ using Wide = __int128;
+
+/// A finite half as a whole number of 2^-24.
+Wide scaled(u16 bits) {
+  const int exponent = bits >> 10 & 31;
+  const i64 significand = (bits & 0x3ff) | (exponent > 0 ? 0x400 : 0);
+  return static_cast<Wide>(bits & 0x8000 ? -significand : significand) << (exponent > 0 ? exponent - 1 : 0);
+}
+
+/// `value` · 2^-48 to the nearest half, ties to even, by whole numbers alone.
+u16 nearest_half(Wide value) {
+  const u16 sign = value < 0 ? 0x8000 : 0;
+  const Wide rest = value < 0 ? -value : value;
+  int shift = 24;  // of the last place: 2^-24 for subnormals
+  while (rest >> shift >= 2048) ++shift;
+  Wide places = rest >> shift;
+  const Wide left = rest - (places << shift), middle = static_cast<Wide>(1) << (shift - 1);
+  if (left > middle || (left == middle && places % 2 == 1)) ++places;
+  const u32 bits = static_cast<u32>(places) + (static_cast<u32>(shift - 24) << 10);  // a carry goes into the exponent
+  return sign | static_cast<u16>(bits < 0x7c00 ? bits : 0x7c00);
+}
+
+TEST(Conversion, FmaOfHalvesRoundsOnce) {
+  std::mt19937 random(5);
+  const auto draw = [&] {
+    const u32 bits = random();
+    return static_cast<u16>((bits >> 10 & 31) == 31 ? bits ^ 0x4000 : bits);
+  };
+  for (int i = 0; i < 3000000; ++i) {
+    const u16 a = draw(), b = draw();
+    u16 c = draw();
+    const Wide product = scaled(a) * scaled(b);
+    // Every other addend lies where the rounding of the sum is close.
+    if (i % 2 == 0) c = nearest_half(product) ^ static_cast<u16>(0x8000 | (random() % 4));
+    if ((c >> 10 & 31) == 31) continue;
+    const Wide sum = product + (scaled(c) << 24);
+    if (sum == 0) continue;  // its sign is another matter
+    const u32 found = fma_half2(a, b | u32{a} << 16, c);
+    ASSERT_EQ(found & 0xffff, nearest_half(sum)) << a << " " << b << " " << c;
+  }
+  const u32 one = 0x3c003c00;
+  EXPECT_EQ(fma_half2(one, 0x40004000, 0xc2003c00), 0xbc004200u);  // 2 - 3 | 2 + 1
+  EXPECT_EQ(fma_half2(0x7bff, 0x7bff, 0x7bff), 0x7c00u);           // overflow
+  EXPECT_EQ(fma_half2(0x0001, 0x3800, 0x8000), 0x0000u);           // half of the least subnormal: to even
+}
+
 TEST(Conversion, IntegersRoundToNearestEven) {
   EXPECT_EQ(int_to_float(16777217), 16777216.0f);
   EXPECT_EQ(int_to_float(16777219), 16777220.0f);

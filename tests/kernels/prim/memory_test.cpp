@@ -49,6 +49,14 @@ void expect_copied(MemoryTest& test) {
   EXPECT_EQ(test.out[64 * sizeof(T)], 0);
 }
 
+TEST_F(MemoryTest, PastTheFirstCacheToo) {
+  run([](const Args& a) {
+    const u32 t = thread_index();
+    store_global(reinterpret_cast<u32x4*>(a.out) + t, load_l2(reinterpret_cast<const u32x4*>(a.in) + t));
+  });
+  EXPECT_TRUE(std::equal(out.begin(), out.begin() + 32 * 16, in.begin()));
+}
+
 TEST_F(MemoryTest, GlobalOfEveryWidth) {
   expect_copied<u8>(*this);
   expect_copied<half>(*this);

@@ -21,9 +21,12 @@ TEST(Driver, IsThereOrSaysWhyNot) {
   if (driver.available) {
     EXPECT_GT(driver.version, 12000);
     EXPECT_EQ(driver.reason, "");
+    EXPECT_EQ(driver.lack, Driver::Lack::Nothing);
     return;
   }
   EXPECT_TRUE(driver.reason.starts_with("no CUDA driver: ")) << driver.reason;
+  EXPECT_NE(driver.lack, Driver::Lack::Nothing);
+  EXPECT_EQ(driver.start_error != 0, driver.lack == Driver::Lack::Start);
   const AttachedGpus attached = list_attached_gpus();
   EXPECT_TRUE(attached.gpus.empty());
   EXPECT_EQ(attached.reason, driver.reason);
@@ -37,7 +40,9 @@ TEST(Driver, IsThereOrSaysWhyNot) {
 }
 
 // Run by the test below in a process of its own.
-TEST(Driver, DISABLED_PrintReason) { std::printf("reason: %s\n", Driver::get().reason.c_str()); }
+TEST(Driver, DISABLED_PrintReason) {
+  std::printf("reason: %s\nlack: %d\n", Driver::get().reason.c_str(), static_cast<int>(Driver::get().lack));
+}
 
 TEST(Driver, TheToolkitsStubIsNoDriver) {
   fs::path stub;
@@ -60,6 +65,7 @@ TEST(Driver, TheToolkitsStubIsNoDriver) {
   ::pclose(pipe);
   fs::remove_all(folder);
   EXPECT_NE(output.find("reason: no CUDA driver: libcuda.so.1 is the toolkit's stub"), std::string::npos) << output;
+  EXPECT_NE(output.find("lack: " + std::to_string(static_cast<int>(Driver::Lack::RealDriver))), std::string::npos);
 }
 
 }  // namespace

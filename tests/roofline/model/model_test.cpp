@@ -193,6 +193,22 @@ TEST(Model, FewBytesInFlightHoldBackSmallGrids) {
   EXPECT_GT(shallow.in_flight_us, shallow.dram_us);
 }
 
+// What a thread has under way in registers counts as much as what lies in shared memory.
+TEST(Model, LoadsInRegistersAreInFlightToo) {
+  Kernel kernel;
+  kernel.launch.shared_bytes = 0;
+  kernel.launch.grid = {1, 32, 1};
+  kernel.traffic = {8.9e6, 0, 8.9e6, 0, 2};
+  const Prediction one = kernel.predict();
+  kernel.traffic.pipeline_stages = 9;
+  const Prediction eight = kernel.predict();
+  const double threads = static_cast<double>(kernel.launch.block.count());
+  EXPECT_NEAR(one.in_flight_us, 8.9e6 / 32 / (16 * threads) * 656 / 1980, 1e-6);
+  EXPECT_NEAR(eight.in_flight_us, one.in_flight_us / 8, 1e-6);
+  kernel.traffic.pipeline_stages = 1 << 20;  // a CTA cannot have more under way than it loads
+  EXPECT_NEAR(kernel.predict().in_flight_us, 656.0 / 1980, 1e-6);
+}
+
 // A merge of partial results: no MMA, no stage in shared memory, no arithmetic to have a rate for.
 TEST(Model, AKernelWithoutMmasIsOnePassOfItsCode) {
   Kernel kernel;

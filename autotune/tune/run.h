@@ -1,0 +1,70 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "autotune/job/job.h"
+#include "autotune/search/strategy.h"
+#include "autotune/store/store.h"
+#include "autotune/tune/finish.h"
+#include "autotune/tune/progress.h"
+#include "autotune/tune/workshop.h"
+
+namespace qoq::tune {
+
+/// Families that solve a problem's operator and scheme.
+std::vector<const Family*> solvers(const Problem& problem, const job::Families& families);
+
+/// The published point, where it is a kernel at all.
+std::optional<Point> published_point(const Family& family, const Problem& problem);
+
+/// The run on one target: the straight line, one problem after the other.
+class Run {
+ public:
+  Run(const job::Job& job, Workshop& workshop, store::Store& store, const search::Settings& settings,
+      Progress& progress, std::stop_token stop, Summary& summary, const job::Families& families);
+
+  void problem(const Problem& problem);
+  /// After the last problem: what explains the winners.
+  void explain(const Problem& problem);
+
+  const std::set<std::string>& good_variants() const { return good_variants_; }
+
+ private:
+  void search(const Family& family, const Problem& problem);
+  void revalidate(const Problem& problem);
+  void remember(const Problem& problem);
+  void note_best(const store::Candidate& row);
+  void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
+                  const std::optional<Point>& published);
+  void build_prove_time(const std::vector<Built>& batch, const std::optional<Point>& published);
+  std::vector<Built> kept(std::vector<Built> part, const std::vector<compile::Build>& builds,
+                          const std::optional<Point>& published);
+  void prove_and_time(const std::vector<Built>& built, const std::optional<Point>& published);
+  void time_and_record(const Built& built, const verify::Verdict& verdict, const std::optional<Point>& published);
+  void record(const store::Candidate& row);
+  std::vector<search::Evaluated> answers(const Family& family, const Problem& problem,
+                                         const std::vector<Point>& points) const;
+
+  const job::Job& job_;
+  Workshop& shop_;
+  store::Store& store_;
+  const search::Settings& settings_;
+  Progress& progress_;
+  std::stop_token stop_;
+  Summary& summary_;
+  const job::Families& families_;
+  int64_t environment_ = 0;
+  std::optional<Finish> finish_;  ///< on an attached GPU
+  std::set<std::string> good_variants_;
+  // of the current problem
+  std::set<std::string> asked_;                         ///< variants this run has asked for
+  std::map<std::string, std::optional<double>> times_;  ///< variants that are in the database, nothing where one failed
+  double best_us_ = 0;
+  bool measured_ = false;  ///< something new was timed
+};
+
+}  // namespace qoq::tune

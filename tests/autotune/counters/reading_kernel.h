@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "kernels/runtime/cuda_device.h"
+
+namespace qoq::counters {
+
+/// A kernel that reads memory once, 16 bytes a thread and step, and does nothing else: its counters are known.
+class ReadingKernel {
+ public:
+  static constexpr const char* entry = "read_all";
+
+  ReadingKernel();
+  /// Queues reading the first `bytes` (a multiple of 16) of `memory`.
+  void queue(const runtime::DeviceMemory& memory, size_t bytes, const runtime::Stream& stream) const;
+
+  static const std::string& ptx();
+
+ private:
+  runtime::Module module_;
+  CUfunc_st* function_;
+  runtime::DeviceMemory sink_;
+};
+
+}  // namespace qoq::counters
