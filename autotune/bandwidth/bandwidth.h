@@ -26,7 +26,8 @@ struct Other {
   double speed = 1;  ///< its time / the row's: 2 means that the row takes half as long
 };
 
-/// A problem's fastest kernel. Shares and ratios are among times of the row's own source only.
+/// A problem's best kernel (Store::best(): the winner of its race, else the fastest). Shares and ratios are among times
+/// of the row's own source only.
 struct Row {
   std::string problem;
   std::string variant;

@@ -44,7 +44,8 @@ json from_sample(const measure::Sample& sample) {
   return {{"samples_us", sample.samples_us}, {"median_us", sample.median_us},   {"relative_iqr", sample.relative_iqr},
           {"settled", sample.settled},       {"stopped_by", sample.stopped_by}, {"sm_mhz", sample.sm_mhz},
           {"discarded", sample.discarded},   {"throttled", sample.throttled},   {"gpu_s", sample.gpu_s},
-          {"failure", sample.failure},       {"timed_out", sample.timed_out},   {"context_lost", sample.context_lost}};
+          {"failure", sample.failure},       {"timed_out", sample.timed_out},   {"context_lost", sample.context_lost},
+          {"transient", sample.transient}};
 }
 
 measure::Sample to_sample(const json& from) {
@@ -61,6 +62,7 @@ measure::Sample to_sample(const json& from) {
   from.at("failure").get_to(sample.failure);
   from.at("timed_out").get_to(sample.timed_out);
   from.at("context_lost").get_to(sample.context_lost);
+  from.at("transient").get_to(sample.transient);
   return sample;
 }
 

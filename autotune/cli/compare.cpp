@@ -57,11 +57,12 @@ int run(const Options& options) {
 
 constexpr std::string_view notes =
     "Of each GPU product, cache mode and launch mode that both have, the environments used last are compared, problem\n"
-    "by problem, best row by best row. Measured rows are slower or faster when the 99 % interval of B/A lies wholly\n"
-    "outside the tie; predicted rows are compared exactly, with predicted ones only.\n\n"
-    "Exit codes: 0 nothing is slower · 3 something is slower · 4 nothing is slower, but something is unclear, or "
-    "nothing\n"
-    "could be compared · 2 bad usage or input · 1 the work failed\n";
+    "by problem, best row by best row: the winner of the problem's race, else the fastest. Measured rows are slower\n"
+    "or faster when the 99 % interval of B/A lies wholly outside the tie; predicted rows are compared exactly, with\n"
+    "predicted ones only.\n\n"
+    "Exit codes: 0 nothing is slower · 3 something is slower · 4 nothing is slower, but something is unclear, or\n"
+    "only in A (its kernels no longer compile, or were never run in B), or nothing could be compared · 2 bad usage or\n"
+    "input · 1 the work failed. What is only in B is new and changes no exit code.\n";
 
 }  // namespace
 

@@ -156,12 +156,16 @@ int run(const Options& options) {
 
   const auto targets =
       tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
+  const tune::Extras extras = extras_of(options);
+  for (const tune::Target& target : targets) {
+    if (extras.revalidate && target.simulated())
+      bad_input("--revalidate needs an attached GPU: {} is simulated, nothing was measured there", target.name);
+  }
   const uint64_t proof_seed = seed(options).value_or(std::random_device{}());
   const int jobs = job_count(options);
   const std::string database = options["db"].as<std::string>();
   store::Store store = store::Store::open(database, store::Mode::ReadWrite);
-  auto workshops =
-      make_workshops(targets, {cache_folder(options), jobs, proof_seed, modes_of(options), extras_of(options)});
+  auto workshops = make_workshops(targets, {cache_folder(options), jobs, proof_seed, modes_of(options), extras});
 
   for (const job::Refusal& refusal : job.refusals)
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);

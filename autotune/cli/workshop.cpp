@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
@@ -10,6 +11,7 @@
 #include "autotune/verify/emulator_verifier.h"
 #include "autotune/worker/client.h"
 #include "kernels/base/error.h"
+#include "kernels/runtime/nvml.h"
 
 namespace qoq::cli {
 
@@ -36,6 +38,14 @@ class Announcing final : public compile::Compiler {
   std::unique_ptr<compile::Compiler> compiler_;
 };
 
+/// Whoever else computes on the GPU disturbs every time taken there.
+void warn_of_others(const tune::Target& target) {
+  const auto others = runtime::Nvml(target.attached->uuid).other_processes();
+  if (!others || others->empty()) return;
+  fmt::print(stderr, "{}: {} other process{} on this GPU (process {}): times will be disturbed\n", target.name,
+             others->size(), others->size() == 1 ? " is" : "es are", others->front().pid);
+}
+
 }  // namespace
 
 std::shared_ptr<tune::Proof> emulator_proof(const tune::Target& target, const std::string& cache_folder, int jobs,
@@ -55,13 +65,16 @@ std::vector<tune::Workshop> make_workshops(const std::vector<tune::Target>& targ
     workshop.target = target;
     workshop.modes = settings.modes;
     workshop.extras = settings.extras;
-    workshop.compiler = std::make_unique<Announcing>(std::make_unique<compile::NvrtcCompiler>(
-        nvrtc, target.device.architecture(), settings.cache_folder, settings.jobs));
+    // While an attached GPU works, two processors are left to those that feed it.
+    const int jobs = target.simulated() ? settings.jobs : std::max(1, settings.jobs - 2);
+    workshop.compiler = std::make_unique<Announcing>(
+        std::make_unique<compile::NvrtcCompiler>(nvrtc, target.device.architecture(), settings.cache_folder, jobs));
     if (target.simulated()) {
       if (!emulator) emulator = emulator_proof(target, settings.cache_folder, settings.jobs, settings.seed);
       workshop.proof = emulator;
       workshop.clock = tune::make_predicting_clock(target);
     } else {
+      warn_of_others(target);
       const auto command = worker::worker_command(target.name, settings.cache_folder);
       workshop.gpu = std::make_shared<worker::Worker>(command);
       if (settings.extras.counters || settings.extras.cross_check)

@@ -137,10 +137,17 @@ std::optional<double> Comparison::mean_ratio(Source source) const {
   return std::exp(logarithms / ratios);
 }
 
+size_t Comparison::gone() const {
+  size_t problems = 0;
+  for (const Match& match : matches) problems += match.only_before.size();
+  return problems;
+}
+
 int Comparison::exit_code() const {
   if (count(Verdict::Slower) > 0) return 3;
   const bool compared = count(Verdict::Same) + count(Verdict::Faster) > 0;
-  return count(Verdict::Unclear) > 0 || !compared ? 4 : 0;
+  const bool unclear = count(Verdict::Unclear) > 0 || gone() > 0 || !unmatched_before.empty();
+  return unclear || !compared ? 4 : 0;
 }
 
 }  // namespace qoq::compare

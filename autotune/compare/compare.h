@@ -57,19 +57,22 @@ struct Comparison {
   std::string before, after;  ///< the databases' paths
   Settings settings;
   std::vector<Match> matches;
-  std::vector<std::string> unmatched_before, unmatched_after;  ///< names of what has no counterpart
+  std::vector<std::string> unmatched_before, unmatched_after;  ///< names of those with times and no counterpart
 
   size_t count(Verdict verdict) const;
   /// Geometric mean of after / before over the rows of this source that have a ratio; nothing when there are none.
   std::optional<double> mean_ratio(store::Source source) const;
-  /// 0 nothing is slower or unclear · 3 something is slower · 4 nothing is slower, but something unclear, or nothing
-  /// could be compared.
+  /// Problems that only the first database has a best row of, in environments of both: their kernels no longer compile
+  /// or verify, or were not run. Those of unmatched_before are not counted.
+  size_t gone() const;
+  /// 0 nothing is slower or unclear · 3 something is slower · 4 nothing is slower, but something unclear or only in the
+  /// first database, or nothing could be compared. What only the second has is new and does no harm.
   int exit_code() const;
 };
 
 /// Of each product, cache mode and launch mode the environment used last that has a row to compare, in both databases;
-/// of each problem its best row (fastest, ok, verified, timed, no ablation, no baseline). Throws Fault::Input when both
-/// have environments but none in common.
+/// of each problem its best row (Store::best(): the winner of its race, else the fastest). Throws Fault::Input when
+/// both have environments but none in common.
 Comparison compare(const store::Store& before, const store::Store& after, const Settings& settings);
 
 /// The environments to compare, one a product and modes, without their rows.

@@ -36,17 +36,22 @@ Named named_environments(const store::Store& store, const std::string& target) {
   return named;
 }
 
+/// Whether an environment has anything to compare.
+bool has_times(const store::Store& store, const EnvironmentRow& row) {
+  return std::ranges::any_of(store.counts(row.id), [](const store::OutcomeCount& count) {
+    const bool timed = count.source == store::Source::Measured || count.source == store::Source::Predicted;
+    return count.outcome == store::Outcome::Ok && timed && !count.ablated && !count.baseline;
+  });
+}
+
+bool any_times(const store::Store& store, const std::vector<EnvironmentRow>& rows) {
+  return std::ranges::any_of(rows, [&](const EnvironmentRow& row) { return has_times(store, row); });
+}
+
 /// The newest that has anything to compare: a run that was stopped before its first time hides nothing.
 const EnvironmentRow& newest_with_rows(const store::Store& store, const std::vector<EnvironmentRow>& rows) {
-  for (const EnvironmentRow& row : rows) {
-    const auto counts = store.counts(row.id);
-    const bool timed = std::ranges::any_of(counts, [](const store::OutcomeCount& count) {
-      const bool has_time = count.source == store::Source::Measured || count.source == store::Source::Predicted;
-      return count.outcome == store::Outcome::Ok && has_time && !count.ablated && !count.baseline;
-    });
-    if (timed) return row;
-  }
-  return rows.front();
+  const auto newest = std::ranges::find_if(rows, [&](const EnvironmentRow& row) { return has_times(store, row); });
+  return newest == rows.end() ? rows.front() : *newest;
 }
 
 std::vector<Difference> differences(const Environment& before, const Environment& after) {
@@ -85,7 +90,7 @@ std::vector<Match> match_environments(const store::Store& before, const store::S
   for (const auto& [name, rows] : old_ones) {
     const auto found = new_ones.find(name);
     if (found == new_ones.end()) {
-      comparison.unmatched_before.push_back(name);
+      if (any_times(before, rows)) comparison.unmatched_before.push_back(name);
       continue;
     }
     Match match{newest_with_rows(before, rows), newest_with_rows(after, found->second), name, {}, {}, {}, {}};
@@ -93,7 +98,7 @@ std::vector<Match> match_environments(const store::Store& before, const store::S
     matches.push_back(std::move(match));
   }
   for (const auto& [name, rows] : new_ones) {
-    if (!old_ones.contains(name)) comparison.unmatched_after.push_back(name);
+    if (!old_ones.contains(name) && any_times(after, rows)) comparison.unmatched_after.push_back(name);
   }
   if (matches.empty() && !old_ones.empty() && !new_ones.empty()) {
     bad_input("{} has rows of {}, {} of {}: only one product's times in the same cache and launch mode compare",

@@ -125,6 +125,9 @@ std::string to_text(const Comparison& comparison) {
     if (const auto mean = comparison.mean_ratio(source))
       text += fmt::format("geometric mean of B/A, {}: {:.4f}\n", store::to_text(source), *mean);
   }
+  if (const size_t gone = comparison.gone(); gone > 0)
+    text += fmt::format("{} problem{} only in A: nothing says that {} not slower in B\n", gone, gone == 1 ? "" : "s",
+                        gone == 1 ? "it is" : "they are");
   return text + fmt::format("{} slower, {} unclear, {} same, {} faster; a tie is ± {:g} %\n",
                             comparison.count(Verdict::Slower), comparison.count(Verdict::Unclear),
                             comparison.count(Verdict::Same), comparison.count(Verdict::Faster),
@@ -148,6 +151,7 @@ ordered_json to_json(const Comparison& comparison) {
           {"unmatched_after", comparison.unmatched_after},
           {"matches", matches},
           {"counts", counts},
+          {"gone", comparison.gone()},
           {"geometric_mean_ratio", means},
           {"exit_code", comparison.exit_code()}};
 }

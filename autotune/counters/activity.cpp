@@ -127,7 +127,8 @@ std::vector<KernelActivity> ActivityTrace::stop() {
   std::ranges::stable_sort(intervals, {}, &Interval::begin_ns);
   std::vector<KernelActivity> kernels;
   for (const Interval& interval : intervals) {
-    kernels.push_back({interval.name, static_cast<double>(interval.end_ns - interval.begin_ns) / 1000});
+    kernels.push_back({interval.name, static_cast<double>(interval.end_ns - interval.begin_ns) / 1000,
+                       static_cast<double>(interval.begin_ns - intervals.front().begin_ns) / 1000});
   }
   return kernels;
 }

@@ -37,7 +37,8 @@ CounterReading counter_reading_from_json(const nlohmann::json& json);
 /// One kernel as CUPTI Activity saw it.
 struct KernelActivity {
   std::string name;
-  double us = 0;
+  double us = 0;        ///< from its begin to its end
+  double begin_us = 0;  ///< after the trace's first kernel began
 };
 
 /// What came of trying one rung: values, or the sentence why there are none.

@@ -113,6 +113,7 @@ std::vector<std::string> read_targets(const Yaml& value) {
     const bool simulated = target.starts_with("sim:") && target.size() > 4;
     const bool attached = target.starts_with("cuda:") && target.size() > 5 &&
                           target.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (target == "auto") element.fault("auto stands for all attached GPUs and alone: write targets: auto");
     if (!simulated && !attached) element.expected("a target (auto, cuda:0 or sim:NAME)");
     return target;
   };

@@ -23,20 +23,33 @@ constexpr double sample_us = 200;     // of GPU work between two events, so that
 constexpr int most_runs = 16;         // in that time
 constexpr double queue_us = 5;        // generous: what the CPU takes to queue a launch or an event
 constexpr int most_queued_ahead = 128;
+constexpr size_t kept_operands = 6;    // layouts of one problem that a search goes back and forth between
 constexpr double nvml_every_s = 0.02;  // asking takes up to a millisecond
-
-runtime::DeviceMemory upload(const std::vector<std::byte>& bytes) {
-  runtime::DeviceMemory memory(bytes.size());
-  if (!bytes.empty()) memory.upload(0, bytes);
-  return memory;
-}
 
 }  // namespace
 
 struct CudaStand::Operands {
+  struct Copies {
+    runtime::DeviceMemory memory;
+    size_t stride = 0;  ///< from one turn's copy to the next; 0 where all turns share one
+  };
   std::string key;
-  std::map<std::string, runtime::DeviceMemory> fixed;               ///< by name
-  std::vector<std::map<std::string, runtime::DeviceMemory>> turns;  ///< the rotating ones, a set for each turn
+  size_t turns = 1, bytes = 0;
+  std::shared_ptr<size_t> next = std::make_shared<size_t>(0);  ///< Runnable::next
+  std::map<std::string, Copies> buffers;                       ///< by name
+
+  void put(const Buffer& buffer, bool rotates, const runtime::Stream& stream) {
+    Copies& copies = buffers[buffer.name];
+    copies.stride = rotates ? (buffer.bytes.size() + 255) / 256 * 256 : 0;
+    copies.memory = runtime::DeviceMemory(copies.stride == 0 ? buffer.bytes.size() : copies.stride * turns);
+    bytes += copies.memory.size();
+    if (!buffer.bytes.empty()) copies.memory.upload(0, buffer.bytes);
+    for (size_t turn = 1; turn < turns && copies.stride > 0; ++turn)
+      copies.memory.repeat(turn * copies.stride, buffer.bytes.size(), stream);
+  }
+  void addresses_of(size_t turn, Addresses& addresses) const {
+    for (const auto& [name, copies] : buffers) addresses[name] = copies.memory.data() + turn * copies.stride;
+  }
 };
 
 /// A loaded variant with its workspaces and, for each turn, its arguments.
@@ -53,9 +66,8 @@ class CudaStand::Variant {
       workspaces_.back().fill(0, workspace.bytes, 0, stream);
       addresses[workspace.name] = workspaces_.back().data();
     }
-    for (const auto& [name, memory] : operands_->fixed) addresses[name] = memory.data();
-    for (const auto& turn : operands_->turns) {
-      for (const auto& [name, memory] : turn) addresses[name] = memory.data();
+    for (size_t turn = 0; turn < operands_->turns; ++turn) {
+      operands_->addresses_of(turn, addresses);
       arguments_.push_back(subject.family->bind(subject.point, subject.problem, device, addresses));
     }
   }
@@ -69,6 +81,7 @@ class CudaStand::Variant {
   }
   void launch(size_t turn, const runtime::Stream& stream) const { loaded_.run(arguments_[turn], stream); }
   size_t turns() const { return arguments_.size(); }
+  const std::shared_ptr<size_t>& next() const { return operands_->next; }
   /// Launches and fills of a run.
   size_t queued() const {
     const auto filled = [](const Workspace& space) { return space.init == Workspace::Init::ZeroEach; };
@@ -89,7 +102,7 @@ class CudaStand::CudaLane final : public Lane {
       : stand_(stand), stream_(stand.stream_), runnable_(std::move(runnable)), modes_(modes) {}
   ~CudaLane() override {
     // A kernel that never ends holds its memory: freeing it would wait for ever. Left to the end of the process.
-    if (!lost_) return;
+    if (!stand_.lost_) return;
     new auto(std::move(runnable_));
     new auto(std::move(graph_));
   }
@@ -136,13 +149,13 @@ class CudaStand::CudaLane final : public Lane {
     try {
       body();
     } catch (const ContextLost&) {
-      lost_ = true;
+      stand_.lost_ = true;
       throw;
     } catch (const Error& error) {
       try {
         stand_.device_.synchronize();
       } catch (const Error&) {
-        lost_ = true;
+        stand_.lost_ = true;
         throw ContextLost(error.what(), false);
       }
       throw;
@@ -157,8 +170,8 @@ class CudaStand::CudaLane final : public Lane {
 
   void queue(int runs) {
     for (int i = 0; i < runs; ++i) {
-      runnable_.queue(next_, stream_);
-      next_ = (next_ + 1) % runnable_.turns;
+      runnable_.queue(*runnable_.next, stream_);
+      *runnable_.next = (*runnable_.next + 1) % runnable_.turns;
     }
   }
 
@@ -167,14 +180,21 @@ class CudaStand::CudaLane final : public Lane {
     runs_ = std::clamp(static_cast<int>(std::ceil(sample_us / run_us_)), 1, most_runs);
     double queued = static_cast<double>(runnable_.launches) * runs_;
     if (modes_.launch == LaunchMode::Graph) {
-      if (modes_.cache != Cache::Cold) runs_ = std::max(runs_, static_cast<int>(runnable_.turns));
+      // Whole rounds: the next graph begins where this one did, and must find that copy as cold.
+      const auto turns = static_cast<int>(runnable_.turns);
+      if (modes_.cache != Cache::Cold) runs_ = (runs_ + turns - 1) / turns * turns;
       const int recorded = modes_.cache == Cache::Cold ? 1 : runs_;
       graph_ = runtime::Graph::record(stream_, [&] { queue(recorded); });
       queued = 1;
       ahead_ = 1;
     } else {
-      // As much work as covers the CPU while it queues the sample's.
+      // As much work as covers the CPU while it queues the sample's. Launches that take less than the CPU needs to
+      // queue them never pile up: these wait behind a kernel that only waits.
       ahead_ = std::clamp(static_cast<int>(std::ceil((queued + 3) * queue_us / run_us_)), 1, most_queued_ahead);
+      if (run_us_ < 2 * queue_us * static_cast<double>(runnable_.launches)) {
+        ahead_ = std::min(ahead_, 4);
+        wait_us_ = (static_cast<double>(runnable_.launches) * (ahead_ + runs_) + 6) * queue_us;
+      }
     }
     if (modes_.cache == Cache::Cold) {
       for (int i = 0; i < 2 * runs_; ++i) marks_.emplace_back();
@@ -189,6 +209,7 @@ class CudaStand::CudaLane final : public Lane {
   }
 
   double sample_queued() {
+    if (wait_us_ > 0) stand_.instruments_.queue_wait(wait_us_, stream_);
     for (int i = 0; i < ahead_; ++i) {
       if (graph_)
         graph_->launch(stream_);
@@ -222,8 +243,8 @@ class CudaStand::CudaLane final : public Lane {
 
   void finish() {
     stand_.instruments_.queue_stamp(Instruments::When::After, stream_);
-    stand_.throttle_reasons();  // while the GPU works: an idle one holds nothing back
     stop_.record(stream_);
+    stand_.throttle_reasons();  // while the GPU works: an idle one holds nothing back
     wait();
     if (!runtime::wait_for(stop_, stand_.limits_.timeout_s)) throw ContextLost("the GPU stopped answering", true);
   }
@@ -235,11 +256,10 @@ class CudaStand::CudaLane final : public Lane {
   const runtime::Event start_, begin_, end_, stop_;  ///< around all of a sample; around what is timed of it
   std::vector<runtime::Event> marks_;                ///< of a cold sample: begin and end of each run
   std::optional<runtime::Graph> graph_;
-  size_t next_ = 0;    ///< turn
-  double run_us_ = 0;  ///< of one run, from the warm-up
-  int runs_ = 0;       ///< of a sample
-  int ahead_ = 0;      ///< runs (graphs) queued before it
-  bool lost_ = false;
+  double run_us_ = 0;   ///< of one run, from the warm-up
+  int runs_ = 0;        ///< of a sample
+  int ahead_ = 0;       ///< runs (graphs) queued before it
+  double wait_us_ = 0;  ///< that the GPU is made to wait before those
 };
 
 CudaStand::CudaStand(runtime::CudaDevice device, StandLimits limits)
@@ -264,8 +284,12 @@ std::shared_ptr<CudaStand::Operands> CudaStand::operands_for(const Subject& subj
   const Family& family = *subject.family;
   const std::string key = fmt::format("{} {} {} {}", family.name(), subject.problem.text(),
                                       family.operand_key(subject.point, subject.problem), to_text(cache));
-  if (operands_ && operands_->key == key) return operands_;
-  operands_.reset();  // first, so that both never need room at once
+  const auto known = std::ranges::find(operands_, key, [](const auto& operands) { return operands->key; });
+  if (known != operands_.end()) {
+    std::rotate(operands_.begin(), known, known + 1);
+    return operands_.front();
+  }
+  make_room();
   const std::vector<Buffer> buffers = family.prepare(*family.make_case(subject.problem, operand_seed), subject.point);
   const bool weights =
       std::ranges::any_of(buffers, [](const Buffer& buffer) { return buffer.role == Buffer::Role::Weights; });
@@ -281,16 +305,21 @@ std::shared_ptr<CudaStand::Operands> CudaStand::operands_for(const Subject& subj
   for (const Buffer& buffer : buffers) {
     if (rotates(buffer)) rotating_bytes += buffer.bytes.size();
   }
-  made->turns.resize(rotation_copies(rotating_bytes, static_cast<size_t>(device_.gpu().device.l2_bytes)));
-  for (const Buffer& buffer : buffers) {
-    if (!rotates(buffer)) {
-      made->fixed[buffer.name] = upload(buffer.bytes);
-    } else {
-      for (auto& turn : made->turns) turn[buffer.name] = upload(buffer.bytes);
-    }
-  }
-  operands_ = made;
+  made->turns = rotation_copies(rotating_bytes, static_cast<size_t>(device_.gpu().device.l2_bytes));
+  for (const Buffer& buffer : buffers) made->put(buffer, rotates(buffer), stream_);
+  operands_.insert(operands_.begin(), made);
   return made;
+}
+
+/// Forgets the operands used longest ago until a few are left that leave most of the GPU's memory free.
+void CudaStand::make_room() {
+  const size_t most_bytes = static_cast<size_t>(device_.gpu().memory_bytes) / 4;
+  const auto kept_bytes = [this] {
+    size_t bytes = 0;
+    for (const auto& operands : operands_) bytes += operands->bytes;
+    return bytes;
+  };
+  while (!operands_.empty() && (operands_.size() >= kept_operands || kept_bytes() > most_bytes)) operands_.pop_back();
 }
 
 std::shared_ptr<CudaStand::Variant> CudaStand::variant(const Subject& subject, Cache cache) {
@@ -306,6 +335,7 @@ std::unique_ptr<Lane> CudaStand::lane(const Subject& subject, Modes modes) {
   };
   runnable.turns = variant->turns();
   runnable.launches = variant->queued();
+  runnable.next = variant->next();
   runnable.keeps = variant;
   return lane(std::move(runnable), modes);
 }

@@ -74,6 +74,20 @@ end:
   st.global.u32 [%sink], %sum;
   ret;
 }
+
+.visible .entry wait_for_time(.param .align 8 .b8 args[8])
+{
+  .reg .pred %early;
+  .reg .b64 %length, %end, %now;
+  ld.param.u64 %length, [args];
+  mov.u64 %end, %globaltimer;
+  add.u64 %end, %end, %length;
+again:
+  mov.u64 %now, %globaltimer;
+  setp.lt.u64 %early, %now, %end;
+  @%early bra again;
+  ret;
+}
 )ptx";
 
 constexpr size_t most_sms = 512;  // as in stamp_clocks
@@ -109,6 +123,7 @@ Instruments::Instruments(const Device& device)
     : module_(ptx),
       stamp_(module_.function("stamp_clocks")),
       flush_(module_.function("read_over")),
+      wait_(module_.function("wait_for_time")),
       sm_count_(static_cast<uint32_t>(device.sm_count)),
       // %smid counts physical SMs: some products leave numbers out.
       stamps_{runtime::DeviceMemory(stamp_bytes), runtime::DeviceMemory(stamp_bytes)},
@@ -135,6 +150,10 @@ Stamp Instruments::stamp(When when) const {
     stamp.nanoseconds.push_back(words[2 * sm + 1]);
   }
   return stamp;
+}
+
+void Instruments::queue_wait(double us, const runtime::Stream& stream) const {
+  launch_one("wait_for_time", wait_, 1, 1, static_cast<uint64_t>(us * 1000), stream);
 }
 
 void Instruments::queue_flush(const runtime::Stream& stream) const {

@@ -15,8 +15,8 @@ struct Stamp {
 /// the GPU's timer can tell to half a per cent (its steps are up to 1 µs).
 double mean_mhz(const Stamp& from, const Stamp& to);
 
-/// Two small kernels that the driver builds from PTX: one reads the clocks of all SMs, one reads memory so that the L2
-/// cache holds that and nothing else. (PTX ISA, "Special Registers": %clock64, %globaltimer, %smid.)
+/// Three small kernels that the driver builds from PTX: one reads the clocks of all SMs, one reads memory so that the
+/// L2 cache holds that and nothing else, one waits. (PTX ISA, "Special Registers": %clock64, %globaltimer, %smid.)
 class Instruments {
  public:
   /// Takes memory for the flush: twice the L2 cache.
@@ -29,11 +29,14 @@ class Instruments {
   Stamp stamp(When when) const;
   /// Queues reading more than the cache holds: what was in it is gone, and nothing is left to be written back.
   void queue_flush(const runtime::Stream& stream) const;
+  /// Queues a kernel of one thread that ends after so long.
+  void queue_wait(double us, const runtime::Stream& stream) const;
 
  private:
   runtime::Module module_;
   CUfunc_st* stamp_;
   CUfunc_st* flush_;
+  CUfunc_st* wait_;
   uint32_t sm_count_;
   runtime::DeviceMemory stamps_[2], flushed_, sink_;
 };

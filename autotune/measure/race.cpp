@@ -120,6 +120,7 @@ class Race {
     const bool backwards = turns_ / count % 2 == 1;
     std::vector<Reading> readings(count);
     std::vector<double> gpu_s(count);
+    Runner* held_back = nullptr;  // the first; the others are asked all the same, so that their clocks are watched too
     for (size_t k = 0; k < count; ++k) {
       const size_t place = backwards ? (start + count - k) % count : (start + k) % count;
       Runner& runner = runners_[order[place]];
@@ -131,11 +132,12 @@ class Race {
       if (!well) return false;
       gpu_s[place] = readings[place].busy_us > 0 ? readings[place].busy_us / 1e6 : stand_.now_s() - before_s;
       runner.sample.throttled |= readings[place].throttled;
-      if (runner.clocks.notice(readings[place])) throw_away_slow_rounds(runner);
-      if (runner.clocks.held_back(readings[place])) {
-        discard(order, runner);
-        return false;
-      }
+      if (runner.clocks.notice(readings[place])) throw_away_odd_rounds(runner);
+      if (held_back == nullptr && runner.clocks.held_back(readings[place])) held_back = &runner;
+    }
+    if (held_back != nullptr) {
+      discard(order, *held_back);
+      return false;
     }
     back_off_.reset();
     for (size_t place = 0; place < count; ++place) {
@@ -158,10 +160,10 @@ class Race {
     guarded(first, [&] { first.lane->warm_up(SamplingLimits().rewarm_ms); });
   }
 
-  /// This runner's clock has just been faster than in earlier rounds: those were held back.
-  void throw_away_slow_rounds(const Runner& runner) {
+  /// This runner's clock has just been faster than in earlier rounds: those were held back. Or it has settled lower.
+  void throw_away_odd_rounds(const Runner& runner) {
     for (size_t round = runner.sm_mhz.size(); round-- > 0;) {
-      if (!runner.clocks.slow(runner.sm_mhz[round])) continue;
+      if (!runner.clocks.odd(runner.sm_mhz[round])) continue;
       ++discarded_;
       for (Runner& other : runners_) {
         if (round >= other.us.size()) continue;
@@ -254,12 +256,13 @@ class Race {
     if (!runner.sm_mhz.empty()) sample.sm_mhz = quantile(runner.sm_mhz, 0.5);
     summarize(sample);
     if (sample.samples_us.empty()) {
-      sample.failure = !lost_because_.empty() ? "the race broke off: " + lost_because_
+      sample.failure = !lost_because_.empty() ? std::string(broken_off) + lost_because_
                        : sample.discarded > 0
                            ? fmt::format("all {} rounds were thrown away: the clocks were held back (NVML: {})",
                                          sample.discarded, runtime::reasons_text(sample.throttled))
                            : "no round of the race was completed";
       sample.context_lost = !lost_because_.empty();
+      sample.transient = lost_because_.empty() && sample.discarded > 0;
     }
     return sample;
   }

@@ -1,12 +1,16 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "autotune/measure/lane.h"
 #include "autotune/measure/sample.h"
 
 namespace qoq::measure {
+
+/// How the failure begins of a finalist that has no samples since the race ended for another's sake.
+inline constexpr std::string_view broken_off = "the race broke off: ";
 
 struct RaceLimits {
   int most_samples = 300;    ///< of each finalist
@@ -33,7 +37,8 @@ struct RaceResult {
 /// taken within rounds (difference.h). A lane leaves when the interval of its difference to the leader lies above zero,
 /// or when it cannot be faster than the incumbent by `tie` any more (successive halving by confidence: of a hundred
 /// races one may lose a lane that it should have kept, all looks and lanes together). The incumbent runs to the end. A
-/// round in which any reading was throttled is thrown away whole.
+/// round in which any reading was throttled is thrown away whole; clocks that have settled lower are the new measure
+/// (clock_watch.h), and rounds from before are thrown away.
 ///
 /// lanes[incumbent] wins unless another is faster beyond doubt and by `tie` (decision.h). A lane that fails is out and
 /// the others race on; a lost context breaks the race off, the incumbent is named and nothing is decided: see

@@ -21,6 +21,7 @@ struct Sample {
   std::string failure;        ///< why there are no samples; empty when there are
   bool timed_out = false;     ///< the failure is a run that did not end
   bool context_lost = false;  ///< after the failure nothing more can run in this process
+  bool transient = false;     ///< the failure is the moment's, not the variant's: worth another try
 };
 
 /// By linear interpolation between the neighbours, as numpy.quantile does. `sorted` holds at least one.

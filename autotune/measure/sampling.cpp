@@ -23,7 +23,7 @@ class Sampler {
       const Reading reading = lane_.sample();
       if (!(reading.us > 0)) fail("a sample took {} us: the timer does not work", reading.us);
       sample_.throttled |= reading.throttled;
-      if (clocks_.notice(reading)) throw_away_slow_ones();
+      if (clocks_.notice(reading)) throw_away_odd_ones();
       if (clocks_.held_back(reading)) {
         discard();
       } else {
@@ -43,11 +43,7 @@ class Sampler {
     }
     std::ranges::sort(clocks);
     if (!clocks.empty()) sample_.sm_mhz = quantile(clocks, 0.5);
-    if (sample_.samples_us.empty()) {
-      sample_.failure = fmt::format(
-          "all {} samples were thrown away: the clocks were held back ({})", sample_.discarded,
-          sample_.throttled == 0 ? "NVML gives no reason" : "NVML: " + runtime::reasons_text(sample_.throttled));
-    }
+    if (sample_.stopped_by == "most-discards" && count() < limits_.least_samples) give_up();
     summarize(sample_);
     return std::move(sample_);
   }
@@ -57,6 +53,22 @@ class Sampler {
   struct Kept {
     double sm_mhz, gpu_s;
   };
+
+  int count() const { return static_cast<int>(sample_.samples_us.size()); }
+
+  /// A handful from between two throttlings ranks nothing.
+  void give_up() {
+    const std::string reason =
+        sample_.throttled == 0 ? "NVML gives no reason" : "NVML: " + runtime::reasons_text(sample_.throttled);
+    sample_.failure = count() == 0 ? fmt::format("all {} samples were thrown away: the clocks were held back ({})",
+                                                 sample_.discarded, reason)
+                                   : fmt::format(
+                                         "{} of {} samples were thrown away, and at least {} must be left: the clocks "
+                                         "were held back ({})",
+                                         sample_.discarded, sample_.discarded + count(), limits_.least_samples, reason);
+    sample_.transient = true;
+    sample_.samples_us.clear();
+  }
 
   void discard() {
     ++sample_.discarded;
@@ -70,11 +82,11 @@ class Sampler {
     paused_s_ += stand_.now_s() - before_s;
   }
 
-  /// The clocks were still climbing when they were taken, or had dropped before the first.
-  void throw_away_slow_ones() {
+  /// The clocks were still climbing when they were taken, had dropped before the first, or have settled lower since.
+  void throw_away_odd_ones() {
     size_t left = 0;
     for (size_t i = 0; i < kept_.size(); ++i) {
-      if (clocks_.slow(kept_[i].sm_mhz)) continue;
+      if (clocks_.odd(kept_[i].sm_mhz)) continue;
       kept_[left] = kept_[i];
       sample_.samples_us[left++] = sample_.samples_us[i];
     }
@@ -84,8 +96,7 @@ class Sampler {
   }
 
   void ask_rules() {
-    const auto count = static_cast<int>(sample_.samples_us.size());
-    if (count < limits_.least_samples) return;
+    if (count() < limits_.least_samples) return;
     const double elapsed_s = stand_.now_s() - start_s_ - paused_s_;
     for (const auto& rule : rules_) {
       if (!rule->satisfied(sample_.samples_us, elapsed_s)) continue;
@@ -93,7 +104,7 @@ class Sampler {
       sample_.settled = rule->settles();
       return;
     }
-    if (count >= limits_.most_samples) sample_.stopped_by = "most-samples";
+    if (count() >= limits_.most_samples) sample_.stopped_by = "most-samples";
   }
 
   Lane& lane_;

@@ -13,12 +13,14 @@ struct SamplingLimits {
   double rewarm_ms = 20;       ///< between variants timed one after the other
   double clock_drop = 0.03;    ///< a sample whose SM clock lies this far below the fastest seen is thrown away
   double back_off_s = 0.05;    ///< rest after a discard; doubles with each in a row, up to 1 s
-  int most_discards = 30;      ///< then it ends with what it has, and says so
+  int most_discards = 30;      ///< then it ends: a failure unless it has its least samples
 };
 
 /// Warms up, then samples until a stopping rule (stopping.h) ends it. Samples taken while the clocks were held back or
-/// had dropped are thrown away after a rest, counted, and reported; where all are, the failure says so. `rested`: the
-/// GPU was idle before, so the long warm-up is needed. Errors of the lane become Sample::failure.
+/// had dropped are thrown away after a rest, counted, and reported; where fewer than the least ones are left of so
+/// many, the failure says so and is transient. A clock that stays lower is the new measure (clock_watch.h):
+/// Sample::sm_mhz tells. `rested`: the GPU was idle before, so the long warm-up is needed. Errors of the lane become
+/// Sample::failure.
 Sample take_sample(Lane& lane, Stand& stand, const SamplingLimits& limits, bool rested);
 
 }  // namespace qoq::measure

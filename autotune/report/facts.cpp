@@ -177,6 +177,79 @@ GpuFacts summarise_gpu(const store::EnvironmentRow& row, const std::vector<Candi
   return gpu;
 }
 
+/// 0 where there is no such number.
+double number_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+/// 0 where there is no such whole number.
+int64_t count_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+/// Empty where there is no such text.
+std::string text_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+CrossCheckFacts read_cross_check(const nlohmann::json& json) {
+  CrossCheckFacts facts{.events_us = number_of(json, "events_us"),
+                        .activity_us = number_of(json, "activity_us"),
+                        .kernels_us = number_of(json, "kernels_us"),
+                        .missing = text_of(json, "missing")};
+  const bool complete = facts.events_us > 0 && facts.activity_us > 0;
+  if (!complete && facts.missing.empty()) facts.missing = "its entry holds no two times";
+  return facts;
+}
+
+CounterFacts read_counters(const nlohmann::json& json) {
+  CounterFacts facts{.rung = text_of(json, "rung"),
+                     .passes = count_of(json, "passes"),
+                     .reason = text_of(json, "reason"),
+                     .values = {}};
+  const auto values = json.find("values");
+  if (values == json.end() || !values->is_object()) return facts;
+  for (const auto& [name, value] : values->items()) {
+    if (value.is_number()) facts.values[name] = value.get<double>();
+  }
+  return facts;
+}
+
+void count_samples(const Candidate& row, const nlohmann::json& details, SampleCounts& counts) {
+  ++counts.rows;
+  counts.kept += static_cast<int64_t>(row.samples_us.size());
+  const int64_t discarded = count_of(details, "discarded");
+  counts.discarded += discarded;
+  counts.discarding_rows += discarded > 0 ? 1 : 0;
+  const auto throttled = details.find("throttled");
+  counts.throttled_rows += throttled != details.end() && *throttled == true ? 1 : 0;
+}
+
+/// Races, cross-checks, counters and thrown-away samples of the problems that the report shows.
+void add_measurements(const std::vector<Candidate>& candidates, std::vector<store::RaceRow> races, GpuFacts& gpu) {
+  std::map<std::string_view, ProblemFacts*> shown;
+  for (ProblemFacts& facts : gpu.problems) shown[facts.problem.text] = &facts;
+  for (store::RaceRow& race : races) {
+    const auto facts = shown.find(race.problem);
+    if (facts != shown.end()) facts->second->race = std::move(race);
+  }
+  for (const Candidate& row : candidates) {
+    if (row.source != Source::Measured) continue;
+    auto details = nlohmann::json::parse(row.details, nullptr, false);
+    if (!details.is_object()) details = nlohmann::json::object();
+    count_samples(row, details, row.baseline ? gpu.baseline_samples : gpu.samples);
+    const auto facts = shown.find(row.problem);
+    if (row.baseline || row.ablated || facts == shown.end()) continue;
+    ProfiledRow profiled{.variant = row.variant, .cross_check = {}, .counters = {}};
+    if (const auto json = details.find("cross_check"); json != details.end() && json->is_object())
+      profiled.cross_check = read_cross_check(*json);
+    if (const auto json = details.find("counters"); json != details.end() && json->is_object())
+      profiled.counters = read_counters(*json);
+    if (profiled.cross_check || profiled.counters) facts->second->profiled.push_back(std::move(profiled));
+  }
+}
+
 }  // namespace
 
 const Candidate* ProblemFacts::comparable_published() const {
@@ -227,6 +300,7 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
     facts.candidates += static_cast<int64_t>(list.size());
     if (shown.contains(row.id)) {
       facts.gpus.push_back(summarise_gpu(row, list, problems, label_of, chosen, layouts));
+      add_measurements(list, store.races(row.id), facts.gpus.back());
     }
   }
   return facts;

@@ -19,6 +19,37 @@ struct BaselineFacts {
   std::string reason;                    ///< why there is no best one; "missing: …" when the library is not there
 };
 
+/// The same samples of a row by events and by CUPTI Activity (details' key "cross_check"): medians of one run.
+struct CrossCheckFacts {
+  double events_us = 0, activity_us = 0;
+  double kernels_us = 0;  ///< its kernels without the waits between them; 0: not recorded
+  std::string missing;    ///< why there is none; the times are 0 then
+};
+
+/// What the GPU's counters said of one run of a row (details' key "counters").
+struct CounterFacts {
+  std::string rung;  ///< "counters", or what was to be had instead: "activity", "prediction"
+  int64_t passes = 0;
+  std::string reason;                    ///< why the rung is no better one
+  std::map<std::string, double> values;  ///< by the names of autotune/counters
+};
+
+/// A row that was looked into beyond its samples: a race's winner, now or earlier.
+struct ProfiledRow {
+  std::string variant;
+  std::optional<CrossCheckFacts> cross_check;
+  std::optional<CounterFacts> counters;
+};
+
+/// How sampling went (details' keys "discarded" and "throttled").
+struct SampleCounts {
+  int64_t rows = 0;       ///< measured ones
+  int64_t kept = 0;       ///< their samples
+  int64_t discarded = 0;  ///< thrown away, since the clocks were held back or had dropped
+  int64_t discarding_rows = 0;
+  int64_t throttled_rows = 0;  ///< while they were sampled the GPU gave a reason for throttling
+};
+
 /// What the store knows of one problem on one GPU. Ablations are left out, and baselines stand apart: they
 /// are not to be deployed.
 struct ProblemFacts {
@@ -31,6 +62,8 @@ struct ProblemFacts {
   std::optional<store::Candidate> published;  ///< QServe's table point, whatever became of it
   std::map<store::Outcome, int64_t> outcomes;
   std::vector<BaselineFacts> baselines;  ///< in the order recorded
+  std::optional<store::RaceRow> race;    ///< of its fastest variants
+  std::vector<ProfiledRow> profiled;     ///< in the order recorded
 
   bool timed() const { return chosen && chosen->median_us; }
   /// The published point's row, when its time may be compared with the chosen one's (same source).
@@ -56,6 +89,8 @@ struct GpuFacts {
   std::map<std::string, int64_t> verified;     ///< ok rows by where they were verified; "" = not
   std::map<store::Source, int64_t> timed;      ///< rows with a time, by source
   std::vector<LayoutChoice> layouts;
+  SampleCounts samples;           ///< of our kernels, ablations too
+  SampleCounts baseline_samples;  ///< of other libraries' kernels
   int64_t candidates = 0;
   int64_t ablations = 0;
   int64_t baselines = 0;

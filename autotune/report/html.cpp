@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cctype>
 #include <map>
 
 #include "autotune/report/document.h"
@@ -70,10 +71,22 @@ std::string code(std::string_view text) {
   return out + "</code>";
 }
 
+/// A second line may name a variant, which is as long: it too may break after dots, not inside of numbers.
+std::string note(std::string_view text) {
+  std::string out = "<small>";
+  const std::string escaped = escape(text);
+  for (size_t i = 0; i < escaped.size(); ++i) {
+    out += escaped[i];
+    if (escaped[i] == '.' && i + 1 < escaped.size() && std::isalpha(static_cast<unsigned char>(escaped[i + 1])) != 0)
+      out += "<wbr>";
+  }
+  return out + "</small>";
+}
+
 /// "measured and predicted" is as doubtful as "predicted"; the style sheet knows these classes.
 std::string_view badge_class(std::string_view text) {
-  if (text == "measured" || text == "ok") return "good";
-  if (text.find("predicted") != std::string_view::npos || text == "no times") return "warn";
+  if (text == "measured" || text == "ok" || text == "agrees") return "good";
+  if (text.find("predicted") != std::string_view::npos || text == "no times" || text == "differs") return "warn";
   return "plain";
 }
 std::string badge(std::string_view text) {
@@ -148,7 +161,7 @@ class Writer {
     if (cell.share) {
       text = fmt::format("<span class=\"share\" style=\"--part:{:.1f}%\">{}</span>", *cell.share * 100, text);
     }
-    if (!cell.note.empty()) text += fmt::format("<small>{}</small>", escape(cell.note));
+    if (!cell.note.empty()) text += note(cell.note);
     body_ += fmt::format("<td{}><div>{}</div></td>", attributes, text);
   }
 

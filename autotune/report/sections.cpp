@@ -12,8 +12,9 @@ constexpr Section kOpening[] = {
     {"summary", add_summary},
 };
 constexpr GpuSection kGpu[] = {
-    {"roofline", add_roofline}, {"problems", add_problems}, {"baselines", add_baselines},
-    {"layouts", add_layouts},   {"failures", add_failures}, {"environment", add_environment},
+    {"roofline", add_roofline},       {"problems", add_problems}, {"measuring", add_measuring},
+    {"baselines", add_baselines},     {"layouts", add_layouts},   {"failures", add_failures},
+    {"environment", add_environment},
 };
 constexpr Section kClosing[] = {
     {"anchors", add_anchors},

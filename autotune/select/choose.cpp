@@ -49,11 +49,24 @@ Job read_job(const store::Store& store, int64_t environment, std::string_view na
   return job;
 }
 
-/// A problem's fastest row of a source, by layout.
+/// The row that won the problem's race, if it may be used.
+const Candidate* race_winner(const Wanted& wanted, Source source) {
+  const auto found = std::ranges::find_if(wanted.usable.rows, [&](const Candidate& row) {
+    return row.source == source && row.variant == wanted.usable.raced;
+  });
+  return found == wanted.usable.rows.end() ? nullptr : &*found;
+}
+
+/// A problem's best time from a source, by layout. Nothing is faster than the winner of its race: medians that say so
+/// were not taken under the same conditions.
 std::map<std::string, double> best_by_layout(const Wanted& wanted, Source source) {
   std::map<std::string, double> best;
   for (const Candidate& row : wanted.usable.rows) {
     if (row.source == source) best.try_emplace(row.layout, *row.median_us);  // rows come fastest first
+  }
+  if (const Candidate* winner = race_winner(wanted, source)) {
+    best[winner->layout] = *winner->median_us;
+    for (auto& [layout, time_us] : best) time_us = std::max(time_us, *winner->median_us);
   }
   return best;
 }
@@ -61,7 +74,9 @@ std::map<std::string, double> best_by_layout(const Wanted& wanted, Source source
 /// Every layout's cost, the one to deploy first.
 std::vector<LayoutCost> weigh(const std::vector<const Wanted*>& members, Source source, const std::string& incumbent) {
   std::map<std::string, LayoutCost> costs;
+  std::map<std::string, double> won;  // weight of the problems whose race a layout won
   for (const Wanted* wanted : members) {
+    if (const Candidate* winner = race_winner(*wanted, source)) won[winner->layout] += wanted->weight;
     for (const auto& [layout, time_us] : best_by_layout(*wanted, source)) {
       LayoutCost& cost = costs[layout];
       cost.layout = layout;
@@ -71,8 +86,9 @@ std::vector<LayoutCost> weigh(const std::vector<const Wanted*>& members, Source 
   }
   std::vector<LayoutCost> sorted;
   for (auto& [layout, cost] : costs) sorted.push_back(cost);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const LayoutCost& a, const LayoutCost& b) {
-    return a.served != b.served ? a.served > b.served : a.cost_us < b.cost_us;
+  std::stable_sort(sorted.begin(), sorted.end(), [&](const LayoutCost& a, const LayoutCost& b) {
+    if (a.served != b.served) return a.served > b.served;
+    return a.cost_us != b.cost_us ? a.cost_us < b.cost_us : won[a.layout] > won[b.layout];
   });
   const auto kept = std::find_if(sorted.begin(), sorted.end(), [&](auto& cost) { return cost.layout == incumbent; });
   if (kept != sorted.end() && kept->served == sorted.front().served && kept->cost_us < sorted.front().cost_us * kTie) {

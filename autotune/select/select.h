@@ -45,7 +45,8 @@ struct Choice {
   std::vector<Evidence> evidence;
 };
 
-/// What one layout would cost a group: Σ weight · best time over the problems it serves.
+/// What one layout would cost a group: Σ weight · best time over the problems it serves; no time below that of the
+/// problem's race winner.
 struct LayoutCost {
   std::string layout;
   double cost_us = 0;
@@ -103,8 +104,9 @@ struct FamilyRules {
 ///
 /// Usable rows: outcome ok, not ablated, verified, timed; emulated rows are refused. Within a group rows come from one
 /// source: measured where there is any, predicted otherwise. A layout that serves more of the group's problems comes
-/// before a cheaper one that serves fewer. Ties (< 1 %): the incumbent layout, else the cheapest, then by name; among
-/// variants the published point, else the fastest, then by name.
+/// before a cheaper one that serves fewer. Ties (< 1 %): the incumbent layout, else the cheapest, then by races won,
+/// then by name. Among a layout's variants the winner of the problem's race, whatever medians say; without it, on a tie
+/// (< 1 %) the published point, else the fastest, then by name.
 /// Throws Fault::Input when the job or the environment is not in the store.
 Selection choose(const store::Store& store, int64_t environment, std::string_view job,
                  const Incumbents& incumbents = {});

@@ -60,11 +60,9 @@ std::vector<Candidate> ranked(const Usable& usable, std::string_view layout, Sou
   const double tie_us = *result.front().median_us * kTie;
   const auto raced = std::ranges::find(result, usable.raced, &Candidate::variant);
   const auto published = std::ranges::find_if(result, [](const Candidate& row) { return row.published; });
-  for (const auto& first : {raced, published}) {
-    if (first == result.end() || *first->median_us >= tie_us) continue;
-    std::rotate(result.begin(), first, first + 1);
-    break;
-  }
+  const bool tied = published != result.end() && *published->median_us < tie_us;
+  const auto first = raced != result.end() ? raced : tied ? published : result.begin();
+  std::rotate(result.begin(), first, first + 1);
   return result;
 }
 

@@ -28,8 +28,9 @@ Usable usable_rows(const store::Store& store, int64_t environment, std::string_v
 /// Measured when any row is, else predicted, else none.
 store::Source best_source(const std::vector<store::Candidate>& rows);
 
-/// The rows of this layout (any, when empty) and source; the winner first, the rest by time. Among those that tie with
-/// the fastest the winner of the race comes first, else the published point.
+/// The rows of this layout (any, when empty) and source; the best first, the rest by time. The best is the winner of
+/// the race where it is among them, whatever the others' medians say: in the race they met under the same conditions.
+/// Without it the published point when it ties with the fastest, else the fastest.
 std::vector<store::Candidate> ranked(const Usable& usable, std::string_view layout, store::Source source);
 
 /// How an environment reads in a sentence.

@@ -240,12 +240,15 @@ std::vector<std::string> Store::tuned_problems(int64_t environment) const {
 std::vector<Candidate> Store::best(int64_t environment) const {
   return guarded(impl_->name, [&] {
     SQLite::Transaction snapshot(impl_->database);
-    // A measured time is never beaten by a predicted one.
+    // A measured time is never beaten by a predicted one, nor a race's winner by a median: within a race the rows met
+    // under the same conditions.
     SQLite::Statement statement(
         impl_->database,
         fmt::format("SELECT {} FROM candidate JOIN problem ON problem.id = candidate.problem WHERE candidate.id IN "
                     "(SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY problem ORDER BY "
-                    "source = 'measured' DESC, median_us, variant) AS place FROM candidate WHERE environment = ? AND "
+                    "source = 'measured' DESC, variant IS (SELECT winner FROM race WHERE race.environment = "
+                    "candidate.environment AND race.problem = candidate.problem) DESC, median_us, variant) AS place "
+                    "FROM candidate WHERE environment = ? AND "
                     "outcome = 'ok' AND ablated = 0 AND baseline = 0 AND verified_on <> '' AND median_us IS NOT NULL) "
                     "WHERE place = 1) "
                     "ORDER BY problem.id",

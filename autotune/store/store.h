@@ -81,6 +81,8 @@ class Store {
   /// the others stay. Throws Fault::Work when there is no such candidate or the text is not an object.
   void add_details(int64_t environment, std::string_view problem, std::string_view variant, bool ablated,
                    std::string_view object);
+  /// Deletes the problem's baselines of this environment, the failed ones too: a library that was missing may be there.
+  void forget_baselines(int64_t environment, std::string_view problem);
   /// Adds the ceiling, or replaces the environment's one of that name.
   void put_ceiling(int64_t environment, const CeilingRow& ceiling);
   /// Adds the race, or replaces the environment's one of that problem.
@@ -102,8 +104,9 @@ class Store {
   std::vector<Candidate> candidates(const Filter& filter) const;
   /// Texts of the problems that have a candidate in this environment, in the order added; a baseline is none.
   std::vector<std::string> tuned_problems(int64_t environment) const;
-  /// The fastest ok, verified, timed candidate of each problem in this environment, whatever its layout; never an
-  /// ablation or a baseline.
+  /// The best ok, verified, timed candidate of each problem in this environment, whatever its layout; never an ablation
+  /// or a baseline. Measured ones come before predicted ones; among those the winner of the problem's race, whatever
+  /// the others' medians say, else the fastest.
   std::vector<Candidate> best(int64_t environment) const;
   std::vector<FailureCount> failures(int64_t environment) const;
   std::vector<OutcomeCount> counts(int64_t environment) const;

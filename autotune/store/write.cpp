@@ -184,4 +184,14 @@ void Store::add_details(int64_t environment, std::string_view problem, std::stri
   });
 }
 
+void Store::forget_baselines(int64_t environment, std::string_view problem) {
+  impl_->require_writer();
+  guarded(impl_->name, [&] {
+    run(impl_->database,
+        "DELETE FROM candidate WHERE environment = ? AND baseline = 1 AND "
+        "problem = (SELECT id FROM problem WHERE text = ?)",
+        environment, problem);
+  });
+}
+
 }  // namespace qoq::store

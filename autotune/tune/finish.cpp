@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "autotune/counters/counters.h"
 #include "autotune/tune/candidate.h"
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "roofline/instruction_mix/instruction_mix.h"
 
 namespace qoq::tune {
 
@@ -19,6 +22,22 @@ constexpr size_t most_finalists = 8;
 constexpr double near_best = 1.1;  // a row further off than this does not come back by noise
 
 nlohmann::ordered_json details_of(const Candidate& row) { return nlohmann::ordered_json::parse(row.details); }
+
+/// Instructions of each kernel's main loop by pipe, from the cubin.
+nlohmann::ordered_json main_loops(const measure::Subject& subject) {
+  nlohmann::ordered_json entries = nlohmann::ordered_json::object();
+  const std::string cubin = read_file(subject.object);
+  for (const roofline::EntryCode& code : roofline::read_cubin(std::as_bytes(std::span(cubin)))) {
+    nlohmann::ordered_json pipes;
+    const roofline::Mix& mix = code.main() != nullptr ? code.main()->mix : code.mix;
+    for (int pipe = 0; pipe < roofline::kPipes; ++pipe) {
+      if (const int count = mix.pipes[static_cast<size_t>(pipe)]; count > 0)
+        pipes[std::string(roofline::text(static_cast<roofline::Pipe>(pipe)))] = count;
+    }
+    entries[code.name] = pipes;
+  }
+  return entries;
+}
 
 Candidate baseline_row(const Problem& problem, const std::string& name, const std::string& id) {
   Candidate row;
@@ -42,7 +61,11 @@ Finish::Finish(Workshop& workshop, store::Store& store, int64_t environment, con
                       row.environment.uuid == here->environment.uuid &&
                       row.environment.cache_mode == here->environment.cache_mode &&
                       row.environment.launch_mode == here->environment.launch_mode;
-    if (!same || row.used_at < latest) continue;
+    const auto counts = same ? store_.counts(row.id) : std::vector<store::OutcomeCount>{};
+    const bool measured = std::ranges::any_of(counts, [](const store::OutcomeCount& count) {
+      return count.outcome == store::Outcome::Ok && count.source == store::Source::Measured && !count.baseline;
+    });
+    if (!measured || row.used_at < latest) continue;
     latest = row.used_at;
     earlier_ = row.id;
   }
@@ -125,23 +148,49 @@ std::vector<measure::Subject> Finish::subjects(const Problem& problem, const std
   return subjects;
 }
 
-void Finish::race(const Problem& problem, bool fresh) {
-  if (!fresh && last_race(environment_, problem)) return;
-  const std::vector<Candidate> rows = timed_rows(environment_, problem);
-  if (rows.empty()) return;
-  const std::string defender = incumbent(problem, rows);
-  const std::vector<Candidate> racers = finalists(problem, defender);
-  const auto place = std::ranges::find(racers, defender, &Candidate::variant);
-  const auto index = static_cast<size_t>(place - racers.begin());
-  const std::vector<measure::Subject> lanes = subjects(problem, racers);
-  if (racers.size() == 1) {
-    store_.put_race(environment_, {problem.text(), defender, defender, "it was the only one within reach", "{}", ""});
-    cross_check(problem, racers.front(), lanes.front());
+void Finish::race(const Problem& problem) {
+  for (;;) {
+    const std::vector<Candidate> rows = timed_rows(environment_, problem);
+    if (rows.empty()) return;
+    const auto last = last_race(environment_, problem);
+    const bool fresh =
+        !last || std::ranges::any_of(rows, [&](const Candidate& row) { return row.created_at > last->created_at; });
+    if (!fresh) return;
+    const std::string defender = incumbent(problem, rows);
+    const std::vector<Candidate> racers = finalists(problem, defender);
+    const auto place = std::ranges::find(racers, defender, &Candidate::variant);
+    const auto index = static_cast<size_t>(place - racers.begin());
+    const std::vector<measure::Subject> lanes = subjects(problem, racers);
+    if (racers.size() == 1) {
+      store_.put_race(environment_, {problem.text(), defender, defender, "it was the only one within reach", "{}", ""});
+    } else {
+      const measure::RaceResult result = shop_.gpu->race(lanes, index, shop_.modes);
+      if (strike_off(racers, result)) continue;
+      record_race(racers, index, result);
+    }
+    for (size_t i = 0; i < racers.size(); ++i) cross_check(problem, racers[i], lanes[i]);
     return;
   }
-  const measure::RaceResult result = shop_.gpu->race(lanes, index, shop_.modes);
-  record_race(racers, index, result);
-  cross_check(problem, racers[result.winner], lanes[result.winner]);
+}
+
+bool Finish::strike_off(const std::vector<Candidate>& rows, const measure::RaceResult& result) {
+  bool any = false;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const measure::Sample& sample = result.samples[i];
+    // Those that a broken race left without samples are not to blame.
+    const bool own = !sample.failure.empty() && !sample.failure.starts_with(measure::broken_off);
+    if (!own || sample.transient) continue;
+    Candidate row = rows[i];
+    row.median_us.reset();
+    row.noise.reset();
+    row.samples_us.clear();
+    row.source = store::Source::None;
+    row.outcome = sample.timed_out ? store::Outcome::Timeout : store::Outcome::LaunchFailed;
+    row.reason = "in the race: " + sample.failure;
+    store_.record(environment_, row);
+    any = true;
+  }
+  return any;
 }
 
 void Finish::record_race(const std::vector<Candidate>& rows, size_t incumbent, const measure::RaceResult& result) {
@@ -157,9 +206,11 @@ void Finish::record_race(const std::vector<Candidate>& rows, size_t incumbent, c
                      {"discarded", sample.discarded},
                      {"left_after", result.left_after[i]}});
     if (!sample.failure.empty()) raced.back()["failure"] = sample.failure;
-    if (!sample.failure.empty() || sample.samples_us.size() < 10) continue;
+    // One that left early keeps what it had if that was more: few samples, taken in other rounds than the winner's.
+    if (!sample.failure.empty() || sample.samples_us.size() < rows[i].samples_us.size()) continue;
     Candidate row = rows[i];
     auto details = details_of(row);
+    for (const char* of_the_samples : {"discarded", "sm_mhz"}) details.erase(of_the_samples);
     put_timing(row, timing_of(sample, shop_.modes));
     details.update(details_of(row));
     details["raced"] = true;
@@ -176,7 +227,7 @@ void Finish::cross_check(const Problem& problem, const Candidate& row, const mea
   const auto check = shop_.profiler->cross_check(subject, shop_.modes);
   nlohmann::ordered_json found;
   if (check.failure.empty())
-    found = {{"events_us", check.events_us}, {"activity_us", check.activity_us}};
+    found = {{"events_us", check.events_us}, {"activity_us", check.activity_us}, {"kernels_us", check.kernels_us}};
   else
     found = {{"missing", check.failure}};
   store_.add_details(environment_, problem.text(), row.variant, false,
@@ -189,6 +240,7 @@ void Finish::baselines(const Problem& problem) {
     return;
   const auto family = std::ranges::find_if(families_, [&](const auto& known) { return known->op() == problem.op; });
   if (family == families_.end()) return;
+  store_.forget_baselines(environment_, problem.text());  // "missing": perhaps no more
   const baselines::BaselineRun run = shop_.gpu->run_baselines({family->get(), {}, problem, {}}, shop_.modes);
   std::vector<Candidate> rows;
   for (const baselines::BaselineRow& found : run.rows) {
@@ -213,11 +265,36 @@ void Finish::baselines(const Problem& problem) {
 void Finish::explain(const Problem& problem) {
   if (!shop_.profiler) return;
   const auto best = winner(problem);
-  if (!best || details_of(*best).contains("counters")) return;
+  if (!best) return;
+  const auto known = details_of(*best);
+  if (known.contains("counters") && known["counters"].value("rung", "") == "counters") return;
   const measure::Subject subject = subjects(problem, {*best}).front();
   const counters::CounterReading reading = shop_.profiler->count(subject);
-  store_.add_details(environment_, problem.text(), best->variant, false,
-                     nlohmann::ordered_json{{"counters", counters::to_json(reading)}}.dump());
+  nlohmann::ordered_json found{{"counters", counters::to_json(reading)}};
+  found.update(known_without_running(*best, subject));
+  store_.add_details(environment_, problem.text(), best->variant, false, found.dump());
+}
+
+/// The lower rungs, beside whatever was counted: the cubin's main loops and what the model says.
+nlohmann::ordered_json Finish::known_without_running(const Candidate& row, const measure::Subject& subject) const {
+  nlohmann::ordered_json found;
+  try {
+    found["static"] = main_loops(subject);
+    if (!shop_.target.sheet) return found;
+    compile::Build build;
+    build.ok = true;
+    build.key = row.kernels.empty() ? row.variant : row.kernels.front().digest;
+    build.object = subject.object;
+    const Timing predicted =
+        make_predicting_clock(shop_.target)->time(*subject.family, subject.point, subject.problem, build);
+    if (predicted.failure.empty()) {
+      found["predicted"] = {{"median_us", predicted.median_us},
+                            {"details", nlohmann::ordered_json::parse(predicted.details)}};
+    }
+  } catch (const Error& error) {
+    found["static"] = {{"missing", error.what()}};
+  }
+  return found;
 }
 
 std::optional<Candidate> Finish::winner(const Problem& problem) const {

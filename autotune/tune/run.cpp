@@ -1,5 +1,7 @@
 #include "autotune/tune/run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <future>
@@ -7,6 +9,7 @@
 
 #include "autotune/tune/candidate.h"
 #include "autotune/tune/tune.h"
+#include "roofline/gpu/measured.h"
 
 namespace qoq::tune {
 
@@ -20,6 +23,22 @@ constexpr size_t revalidated_points = 6;
 
 /// Builds that are made while the GPU works on those before them.
 constexpr size_t built_ahead = 16;
+
+/// What was measured of a GPU's ceilings last, in whatever environment of it.
+std::vector<roofline::Measured> measured_ceilings(const store::Store& store, const std::string& uuid) {
+  std::vector<roofline::Measured> measured;
+  std::string latest;
+  for (const store::EnvironmentRow& row : store.environments()) {
+    if (uuid.empty() || row.environment.uuid != uuid || row.used_at < latest) continue;
+    const std::vector<store::CeilingRow> ceilings = store.ceilings(row.id);
+    if (ceilings.empty()) continue;
+    latest = row.used_at;
+    measured.clear();
+    for (const store::CeilingRow& each : ceilings)
+      measured.push_back({each.name, each.value, each.created_at.substr(0, 10)});
+  }
+  return measured;
+}
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -53,6 +72,10 @@ Run::Run(const job::Job& job, Workshop& workshop, store::Store& store, const sea
       families_(families) {
   environment_ = store_.environment(
       environment_of(shop_.target, shop_.compiler->identity(), compile::device_headers(), shop_.modes));
+  if (shop_.target.attached && shop_.target.sheet) {
+    const auto measured = measured_ceilings(store_, shop_.target.attached->uuid);
+    shop_.target.sheet = roofline::with_measured(*shop_.target.sheet, measured);
+  }
   store_.put_gpu(environment_, gpu_row(shop_.target));
   if (shop_.gpu) finish_.emplace(shop_, store_, environment_, families_, summary_);
 }
@@ -66,8 +89,8 @@ void Run::problem(const Problem& problem) {
     for (const Family* family : solvers(problem, families_)) search(*family, problem);
   }
   if (!finish_ || stop_.stop_requested()) return;
-  if (shop_.extras.race) finish_->race(problem, measured_);
-  if (shop_.extras.baselines) finish_->baselines(problem);
+  if (shop_.extras.race) finish_->race(problem);
+  if (shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
 }
 
 void Run::explain(const Problem& problem) {
@@ -108,7 +131,6 @@ void Run::remember(const Problem& problem) {
   asked_.clear();
   times_.clear();
   best_us_ = 0;
-  measured_ = false;
   for (const Candidate& row : store_.candidates({.environment = environment_,
                               .problem = problem.text(),
                               .ablated = false,
@@ -212,7 +234,12 @@ void Run::time_and_record(const Built& b, const verify::Verdict& verdict, const 
     if (timing.source == store::Source::Measured) {
       summary_.sampling_s += now_s() - start;
       summary_.gpu_s += timing.gpu_s;
-      measured_ = true;
+    }
+    if (timing.transient) {  // nothing is known of the variant: the next run tries it again
+      progress_.say(fmt::format("left open: {}: {}", row.variant, timing.failure));
+      times_[row.variant] = std::nullopt;
+      progress_.step(false);
+      return;
     }
     put_timing(row, timing);
     if (row.outcome == Outcome::Ok) {

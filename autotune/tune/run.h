@@ -64,7 +64,6 @@ class Run {
   std::set<std::string> asked_;                         ///< variants this run has asked for
   std::map<std::string, std::optional<double>> times_;  ///< variants that are in the database, nothing where one failed
   double best_us_ = 0;
-  bool measured_ = false;  ///< something new was timed
 };
 
 }  // namespace qoq::tune

@@ -114,6 +114,7 @@ Timing timing_of(const measure::Sample& sample, measure::Modes modes) {
   timing.samples_us = sample.samples_us;
   timing.failure = sample.failure;
   timing.timed_out = sample.timed_out;
+  timing.transient = sample.transient;
   timing.gpu_s = sample.gpu_s;
   nlohmann::ordered_json details{{"cache", measure::to_text(modes.cache)},
                                  {"launch", measure::to_text(modes.launch)},

@@ -20,6 +20,7 @@ struct Timing {
   std::string details = "{}";  ///< json: a prediction's parts and limiter, a sample's conditions
   std::string failure;         ///< why there is no time; empty when there is
   bool timed_out = false;      ///< the failure is a run that did not end
+  bool transient = false;      ///< the failure is the moment's, not the variant's: worth another try
   double gpu_s = 0;            ///< of the GPU's time that the samples cost; 0 when predicted
 };
 

@@ -17,6 +17,24 @@ struct CudaVerifier::Expected {
   std::vector<Buffer> buffers;  ///< the reference kernel's operands, outputs filled in
 };
 
+namespace {
+
+constexpr size_t most_kept = 3;  // layouts of one problem that a search goes back and forth between
+
+/// Brings the one with this key to the front; where there is none, makes room for it there.
+template <class Kept>
+bool find_kept(std::vector<std::unique_ptr<Kept>>& kept, const std::string& key) {
+  const auto found = std::ranges::find(kept, key, [](const auto& one) { return one->key; });
+  if (found != kept.end()) {
+    std::rotate(kept.begin(), found, found + 1);
+    return true;
+  }
+  if (kept.size() >= most_kept) kept.resize(most_kept - 1);
+  return false;
+}
+
+}  // namespace
+
 CudaVerifier::CudaVerifier(runtime::CudaDevice device, BuildReference build_reference, CudaLimits limits)
     : device_(std::move(device)), build_reference_(std::move(build_reference)), limits_(limits) {}
 CudaVerifier::~CudaVerifier() = default;
@@ -55,7 +73,7 @@ const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, c
   const Family& plain = *family.reference();
   const std::string key =
       fmt::format("{} {} {} {}", plain.name(), problem.text(), plain.operand_key(point, problem), seed);
-  if (expected_ && expected_->key == key) return *expected_;
+  if (find_kept(expected_, key)) return *expected_.front();
   const Problem small = plain.reduced(point, problem);
   const std::string proof = fmt::format("{} {} {}", plain.name(), small.text(), plain.operand_key(point, small));
   if (!trusted_.contains(proof)) {  // first, on the CPU's own terms
@@ -71,8 +89,8 @@ const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, c
   made->key = key;
   made->buffers = plain.prepare(values, point);
   run_reference(plain, point, problem, made->buffers);
-  expected_ = std::move(made);
-  return *expected_;
+  expected_.insert(expected_.begin(), std::move(made));
+  return *expected_.front();
 }
 
 Check CudaVerifier::compare(const Expected& expected, const std::vector<Buffer>& buffers) {
@@ -95,8 +113,7 @@ CudaVerifier::Operands& CudaVerifier::operands_for(const Family& family, const P
                                                    uint64_t seed) {
   const std::string key =
       fmt::format("{} {} {} {}", family.name(), problem.text(), family.operand_key(point, problem), seed);
-  if (operands_ && operands_->key == key) return *operands_;
-  operands_.reset();  // first, so that both never need room at once
+  if (find_kept(operands_, key)) return *operands_.front();
   auto made = std::make_unique<Operands>();
   made->key = key;
   made->values = family.make_case(problem, seed);
@@ -105,8 +122,8 @@ CudaVerifier::Operands& CudaVerifier::operands_for(const Family& family, const P
     const auto placed = made->memory.try_emplace(buffer.name, buffer.bytes.size(), stream_).first;
     if (buffer.role != Buffer::Role::Output) placed->second.write(buffer.bytes);
   }
-  operands_ = std::move(made);
-  return *operands_;
+  operands_.insert(operands_.begin(), std::move(made));
+  return *operands_.front();
 }
 
 Verdict CudaVerifier::verify(const Family& family, const Point& point, const Problem& problem,
@@ -154,7 +171,7 @@ Verdict CudaVerifier::verify(const Family& family, const Point& point, const Pro
       lost_ = fmt::format("{}: {}", family.variant(point, problem), verdict.message);
     }
   } else if (verdict.status == Verdict::Status::Wrong) {
-    operands_.reset();  // it may have written anywhere
+    operands_.clear();  // it may have written anywhere
   }
   verdict.context_lost = !lost_.empty();
   return verdict;

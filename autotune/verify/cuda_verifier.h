@@ -35,7 +35,7 @@ class CudaVerifier final : public Verifier {
                  uint64_t seed) override;
 
  private:
-  struct Operands;  // on the GPU, guarded, kept for the next point that reads the same
+  struct Operands;  // on the GPU, guarded; a few are kept for the next points that read the same
   struct Expected;  // what the reference kernel gave, kept likewise
 
   bool fits_cpu(const Family& family, const Problem& problem) const;
@@ -52,8 +52,8 @@ class CudaVerifier final : public Verifier {
   BuildReference build_reference_;
   CudaLimits limits_;
   runtime::Stream stream_;
-  std::unique_ptr<Operands> operands_;
-  std::unique_ptr<Expected> expected_;
+  std::vector<std::unique_ptr<Operands>> operands_;  // used last first, as the next
+  std::vector<std::unique_ptr<Expected>> expected_;
   std::set<std::string> trusted_;  // reference kernels that agreed with the CPU
   std::string lost_;               ///< why the context is gone; empty while it lives
 };

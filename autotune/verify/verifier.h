@@ -16,11 +16,11 @@ struct Verdict {
     Timeout,       ///< did not end in time; on the emulator: a deadlock
   };
   Status status = Status::LaunchFailed;
-  std::string where;     ///< "emulator" or "cuda"
-  double max_error = 0;  ///< as Check::max_error
-  std::string message;   ///< what was wrong, with its place; empty when Ok
-  uint64_t seed = 0;     ///< of the operands
-  Problem problem;       ///< what was really run: the problem itself, or the family's reduced one
+  std::string where;          ///< "emulator" or "cuda"
+  double max_error = 0;       ///< as Check::max_error
+  std::string message;        ///< what was wrong, with its place; empty when Ok
+  uint64_t seed = 0;          ///< of the operands
+  Problem problem;            ///< what was really run: the problem itself, or the family's reduced one
   bool context_lost = false;  ///< it took the GPU's context with it: nothing more can run in this process
 };
 

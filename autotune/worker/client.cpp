@@ -205,7 +205,9 @@ measure::RaceResult Worker::race(std::span<const measure::Subject> subjects, siz
   if (const auto* failure = std::get_if<Failure>(&answered)) {
     measure::RaceResult result;
     result.winner = incumbent;
-    result.samples.assign(subjects.size(), failed_sample(*failure));
+    measure::Sample none = failed_sample(*failure);
+    none.failure.insert(0, measure::broken_off);  // by whom, nobody knows
+    result.samples.assign(subjects.size(), none);
     result.left_after.assign(subjects.size(), 0);
     result.reason = "the race did not come to its end, the incumbent stays: " + failure->message;
     return result;
@@ -217,7 +219,7 @@ measure::RaceResult Worker::race(std::span<const measure::Subject> subjects, siz
 
 Gpu::CrossCheck Worker::cross_check(const measure::Subject& subject, measure::Modes modes) {
   auto answered = answer<CrossCheck>({0, Request::Kind::CrossCheck, {subject}, modes, 0, 0});
-  if (const auto* failure = std::get_if<Failure>(&answered)) return {0, 0, failure->message};
+  if (const auto* failure = std::get_if<Failure>(&answered)) return {.failure = failure->message};
   return std::get<CrossCheck>(std::move(answered));
 }
 

@@ -25,6 +25,38 @@ class BrokenLane final : public measure::Lane {
   Error error_;
 };
 
+/// What Activity says of a run: its kernels' medians, and how far begins of its first kernel lie apart where runs are
+/// queued one behind the other. Waits between samples are longer: distances beyond 1.5 × the least are none of those.
+/// With a flush before each run only its kernels tell.
+void compare(const std::vector<counters::KernelActivity>& kernels, const Plan& plan, measure::Cache cache,
+             Gpu::CrossCheck& check) {
+  for (const Launch& launch : plan.launches) {
+    std::vector<double> durations;
+    for (const counters::KernelActivity& kernel : kernels) {
+      if (kernel.name == launch.entry) durations.push_back(kernel.us);
+    }
+    if (durations.empty()) {
+      check.failure = "CUPTI Activity saw no launch of " + launch.entry;
+      return;
+    }
+    std::ranges::sort(durations);
+    check.kernels_us += measure::quantile(durations, 0.5);
+  }
+  check.activity_us = check.kernels_us;
+  if (cache == measure::Cache::Cold) return;
+  std::vector<double> distances;
+  double before_us = -1;
+  for (const counters::KernelActivity& kernel : kernels) {
+    if (kernel.name != plan.launches.front().entry) continue;
+    if (before_us >= 0) distances.push_back(kernel.begin_us - before_us);
+    before_us = kernel.begin_us;
+  }
+  if (distances.empty()) return;
+  std::ranges::sort(distances);
+  std::erase_if(distances, [least = distances.front()](double us) { return us > 1.5 * least; });
+  check.activity_us = measure::quantile(distances, 0.5);
+}
+
 class CudaGpu final : public Gpu {
  public:
   CudaGpu(int index, const std::string& cache_folder)
@@ -36,7 +68,9 @@ class CudaGpu final : public Gpu {
   std::string uuid() const override { return device_.gpu().uuid; }
 
   verify::Verdict verify(const measure::Subject& subject, uint64_t seed) override {
-    return verifier_.verify(*subject.family, subject.point, subject.problem, subject.object, seed);
+    verify::Verdict verdict = verifier_.verify(*subject.family, subject.point, subject.problem, subject.object, seed);
+    if (verdict.status == verify::Verdict::Status::LaunchFailed && !alive()) verdict.context_lost = true;
+    return verdict;
   }
 
   measure::Sample time(const measure::Subject& subject, measure::Modes modes) override {
@@ -50,6 +84,7 @@ class CudaGpu final : public Gpu {
       sample.context_lost = true;
     } catch (const Error& error) {
       sample.failure = error.what();
+      sample.context_lost = !alive();
     }
     last_busy_s_ = stand_.now_s();
     return sample;
@@ -76,10 +111,13 @@ class CudaGpu final : public Gpu {
 
   CrossCheck cross_check(const measure::Subject& subject, measure::Modes modes) override;
 
-  counters::CounterReading count(const measure::Subject& subject) override {
+  counters::CounterReading count(const measure::Subject& subject) override try {
     const measure::CudaStand::Replay replay = stand_.replay(subject);
     replay.run();  // the driver loads code at its first launch
     return counters::explain(device_.gpu().device, replay.reset, replay.run);
+  } catch (const Error& error) {
+    if (alive()) throw;
+    throw measure::ContextLost(error.what(), false);
   }
 
   baselines::BaselineRun run_baselines(const measure::Subject& subject, measure::Modes modes) override {
@@ -90,6 +128,16 @@ class CudaGpu final : public Gpu {
   }
 
  private:
+  /// Whether the context still answers. A sticky error of an earlier launch may show itself anywhere, even in a load.
+  bool alive() const {
+    try {
+      device_.synchronize();
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   std::filesystem::path build_reference(const Source& source) {
     if (!compiler_) {
       const compile::Nvrtc nvrtc = compile::Nvrtc::open();
@@ -123,22 +171,12 @@ CudaGpu::CrossCheck CudaGpu::cross_check(const measure::Subject& subject, measur
     const std::vector<counters::KernelActivity> kernels = trace.stop();
     std::ranges::sort(events);
     check.events_us = measure::quantile(events, 0.5);
-    // A run's kernels follow one another: sum of their medians, each entry's on its own.
-    std::map<std::string, std::vector<double>> by_entry;
     const Plan plan = subject.family->plan(subject.point, subject.problem, device_.gpu().device);
-    for (const counters::KernelActivity& kernel : kernels) by_entry[kernel.name].push_back(kernel.us);
-    for (const Launch& launch : plan.launches) {
-      auto& durations = by_entry[launch.entry];
-      if (durations.empty()) {
-        check.failure = "CUPTI Activity saw no launch of " + launch.entry;
-        return check;
-      }
-      std::ranges::sort(durations);
-      check.activity_us += measure::quantile(durations, 0.5);
-    }
+    compare(kernels, plan, modes.cache, check);
   } catch (const measure::ContextLost&) {
     throw;
   } catch (const Error& error) {
+    if (!alive()) throw measure::ContextLost(error.what(), false);
     check.failure = error.what();
   }
   return check;

@@ -119,7 +119,8 @@ Json write(const measure::Sample& sample) {
           {"gpu_s", finite(sample.gpu_s, "gpu_s")},
           {"failure", sample.failure},
           {"timed_out", sample.timed_out},
-          {"context_lost", sample.context_lost}};
+          {"context_lost", sample.context_lost},
+          {"transient", sample.transient}};
 }
 
 void read_into(const Json& json, measure::Sample& sample) {
@@ -135,6 +136,7 @@ void read_into(const Json& json, measure::Sample& sample) {
   read(json, "failure", sample.failure);
   read(json, "timed_out", sample.timed_out);
   read(json, "context_lost", sample.context_lost);
+  read(json, "transient", sample.transient);
 }
 
 Json write(const measure::RaceResult& race) {
@@ -161,12 +163,14 @@ void read_into(const Json& json, measure::RaceResult& race) {
 Json write(const Gpu::CrossCheck& check) {
   return {{"events_us", finite(check.events_us, "events_us")},
           {"activity_us", finite(check.activity_us, "activity_us")},
+          {"kernels_us", finite(check.kernels_us, "kernels_us")},
           {"failure", check.failure}};
 }
 
 void read_into(const Json& json, Gpu::CrossCheck& check) {
   read(json, "events_us", check.events_us);
   read(json, "activity_us", check.activity_us);
+  read(json, "kernels_us", check.kernels_us);
   read(json, "failure", check.failure);
 }
 

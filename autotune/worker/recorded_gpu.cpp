@@ -81,7 +81,7 @@ class RecordedGpu final : public Gpu {
       for (int i = 0; i < cross_check_samples; ++i) events.push_back(lane->sample().us);
       std::ranges::sort(events);
       check.events_us = measure::quantile(events, 0.5);
-      check.activity_us = check.events_us * stand_.device().activity_factor;
+      check.activity_us = check.kernels_us = check.events_us * stand_.device().activity_factor;
     } catch (const measure::ContextLost&) {
       throw;
     } catch (const Error& error) {

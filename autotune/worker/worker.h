@@ -26,9 +26,10 @@ class Gpu {
   /// Finalists, interleaved; subjects[incumbent] wins ties.
   virtual measure::RaceResult race(std::span<const measure::Subject> subjects, size_t incumbent,
                                    measure::Modes modes) = 0;
-  /// The same run by events and by CUPTI Activity: medians of one run in µs.
+  /// The same samples by events and by CUPTI Activity: medians of one run in µs. Of runs that are queued one behind the
+  /// other both are from begin to begin, the wait between two kernels included; `kernels_us` is without it.
   struct CrossCheck {
-    double events_us = 0, activity_us = 0;
+    double events_us = 0, activity_us = 0, kernels_us = 0;
     std::string failure;  ///< why there is none ("CUPTI is not installed", "another profiler is attached")
   };
   virtual CrossCheck cross_check(const measure::Subject& subject, measure::Modes modes) = 0;

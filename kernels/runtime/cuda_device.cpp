@@ -167,6 +167,11 @@ void DeviceMemory::fill(size_t offset, size_t bytes, uint8_t value, const Stream
   driver().check(driver().cuMemsetD8Async(address(data() + offset), value, bytes, stream.get()), "filling GPU memory");
 }
 
+void DeviceMemory::repeat(size_t offset, size_t bytes, const Stream& stream) const {
+  driver().check(driver().cuMemcpyDtoDAsync(address(data() + offset), address(data()), bytes, stream.get()),
+                 "copying inside the GPU");
+}
+
 void allow_shared_memory(CUfunc_st* function, const qoq::Launch& launch) {
   driver().check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                                              static_cast<int>(launch.shared_bytes)),
@@ -220,6 +225,7 @@ DeviceMemory::DeviceMemory(size_t) { absent(); }
 void DeviceMemory::upload(size_t, std::span<const std::byte>) const { absent(); }
 void DeviceMemory::download(size_t, std::span<std::byte>) const { absent(); }
 void DeviceMemory::fill(size_t, size_t, uint8_t, const Stream&) const { absent(); }
+void DeviceMemory::repeat(size_t, size_t, const Stream&) const { absent(); }
 void allow_shared_memory(CUfunc_st*, const qoq::Launch&) { absent(); }
 void launch(const qoq::Launch&, CUfunc_st*, std::span<const std::byte>, const Stream&) { absent(); }
 

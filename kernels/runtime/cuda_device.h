@@ -99,6 +99,8 @@ class DeviceMemory {
   void upload(size_t offset, std::span<const std::byte> from) const;
   void download(size_t offset, std::span<std::byte> to) const;
   void fill(size_t offset, size_t bytes, uint8_t value, const Stream&) const;
+  /// Copies `bytes` from its beginning to an offset behind them, on the GPU.
+  void repeat(size_t offset, size_t bytes, const Stream&) const;
 
  private:
   std::shared_ptr<std::byte> data_;

@@ -67,6 +67,14 @@ TEST_F(Bandwidth, TheFastestRowInAbsoluteNumbers) {
   EXPECT_DOUBLE_EQ(best.gb_per_s(), 4000);
 }
 
+TEST_F(Bandwidth, TheWinnerOfARaceStandsForItsProblem) {
+  put(kv4, "lucky", 50, 150, 50);
+  put(kv4, "winner", 51, 150, 50);
+  store_.put_race(environment_.id, {.problem = kv4, .winner = "winner", .incumbent = "lucky", .reason = "it won"});
+  EXPECT_EQ(row(kv4).variant, "winner");
+  EXPECT_EQ(row(kv4).time_us, 51);
+}
+
 TEST_F(Bandwidth, TheCeilingIsTheFastestReadOfAnySize) {
   put("ceiling read mb=64", "read.a", 20, 64);     // 3200 GB/s
   put("ceiling read mb=512", "read.b", 125, 500);  // 4000 GB/s

@@ -149,12 +149,15 @@ TEST(RunBaselines, TheProtocolLosesNothing) {
   done.rows[0].sample.samples_us = {0.1, 1.0 / 3, 1e-300};
   done.rows[0].sample.throttled = ~uint64_t{0};
   done.rows[0].sample.settled = true;
+  done.rows[1].sample.transient = true;
   const nlohmann::json sent = done;
   const BaselineRun got = nlohmann::json::parse(sent.dump()).get<BaselineRun>();
   EXPECT_EQ(nlohmann::json(got), sent);
   ASSERT_EQ(got.rows.size(), 3u);
   EXPECT_EQ(got.rows[0].sample.samples_us, done.rows[0].sample.samples_us);
   EXPECT_EQ(got.rows[0].sample.throttled, ~uint64_t{0});
+  EXPECT_FALSE(got.rows[0].sample.transient);
+  EXPECT_TRUE(got.rows[1].sample.transient);
   EXPECT_EQ(got.rows[2].verdict.status, Status::Timeout);
   EXPECT_EQ(got.rows[1].verdict.problem, problem);
   EXPECT_EQ(got.absent.at(0).reason, "missing: \"here\"");

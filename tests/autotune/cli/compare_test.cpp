@@ -54,6 +54,15 @@ TEST_F(CompareCommand, ExitCodes) {
   EXPECT_EQ(compared().code, 4);
 }
 
+TEST_F(CompareCommand, WhatIsOnlyInAIsUnclear) {
+  make(1);
+  put(a(), attached(), {measured(problem(2), "v", draw(20, 0.002, 60, 1))});
+  const Ran ran = compared();
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_NE(ran.out.find("1 problem only in A"), std::string::npos) << ran.out;
+  EXPECT_EQ(run({"compare", b(), a()}).code, 0) << "the other way round it is new";
+}
+
 TEST_F(CompareCommand, AsJson) {
   make(1.03);
   const Ran ran = compared({"--format", "json", "--gpu", "cuda:0"});

@@ -98,7 +98,64 @@ TEST_F(Compare, ProblemsOfOneFileAreListed) {
   EXPECT_EQ(all.matches[0].only_before, std::vector{problem(1)});
   EXPECT_EQ(all.matches[0].only_after, std::vector{problem(3)});
   EXPECT_EQ(all.matches[0].rows.size(), 1u);
-  EXPECT_EQ(all.exit_code(), 0);
+}
+
+TEST_F(Compare, WhatIsGoneInTheNewFileIsUnclearAndWhatIsNewInItIsFine) {
+  const auto old_rows =
+      std::vector{measured(problem(1), "v", draw(20, 0.001, 20, 1)), measured(problem(2), "v", draw(20, 0.001, 20, 1))};
+  before(old_rows);
+  store::Candidate broken = store::testing::candidate(1, problem(2));  // it no longer compiles
+  broken.variant = "v";
+  broken.outcome = store::Outcome::CompileFailed;
+  broken.reason = "error: identifier \"x\" is undefined";
+  broken.source = store::Source::None;
+  broken.median_us.reset();
+  broken.noise.reset();
+  broken.samples_us.clear();
+  after({old_rows[0], broken, measured(problem(3), "v", draw(20, 0.001, 20, 1))});
+  const Comparison all = compared();
+  EXPECT_EQ(all.gone(), 1u);
+  EXPECT_EQ(all.exit_code(), 4);
+  EXPECT_NE(to_text(all).find("1 problem only in A: nothing says that it is not slower in B"), std::string::npos)
+      << to_text(all);
+  const nlohmann::json json = nlohmann::json::parse(to_json(all).dump());
+  EXPECT_EQ(json.at("gone"), 1);
+  EXPECT_EQ(json.at("exit_code"), 4);
+  after(old_rows);
+  EXPECT_EQ(compared().gone(), 0u);
+  EXPECT_EQ(compared().exit_code(), 0) << "problem 3 is only new";
+  EXPECT_EQ(to_text(compared()).find("only in A"), std::string::npos);
+  after({measured(problem(1), "v", draw(30, 0.001, 20, 1))});
+  EXPECT_EQ(compared().exit_code(), 3);
+}
+
+TEST_F(Compare, AnEnvironmentWithTimesThatIsGoneIsUnclear) {
+  const std::vector rows{measured(problem(1), "v", draw(20, 0.001, 20, 1))};
+  Environment hot = attached(), graph = attached();
+  hot.cache_mode = "hot";
+  graph.launch_mode = "graph";
+  before(rows);
+  before({}, hot);  // stopped before its first time
+  after(rows);
+  after(rows, graph);
+  EXPECT_EQ(compared().exit_code(), 0);
+  EXPECT_TRUE(compared().unmatched_before.empty());
+  before(rows, hot);
+  EXPECT_EQ(compared().unmatched_before.size(), 1u);
+  EXPECT_EQ(compared().exit_code(), 4);
+}
+
+TEST_F(Compare, TheWinnerOfARaceStandsForItsProblem) {
+  const std::vector rows{measured(problem(1), "lucky", draw(19, 0.001, 20, 1)),
+                         measured(problem(1), "winner", draw(20, 0.001, 20, 2))};
+  before(rows);
+  after(rows);
+  EXPECT_EQ(only_row().before.variant, "lucky");
+  store::Store store = store::Store::open(folder_ / "A.db", store::Mode::ReadWrite);
+  store.put_race(store.environments().front().id,
+                 {.problem = problem(1), .winner = "winner", .incumbent = "winner", .reason = "in every round"});
+  EXPECT_EQ(only_row().before.variant, "winner");
+  EXPECT_EQ(only_row().after.variant, "lucky");
 }
 
 TEST_F(Compare, NothingInCommonIsUnclear) {

@@ -72,7 +72,8 @@ TEST_F(CountingTest, CountsWhatTheKernelReads) {
   EXPECT_GE(values.at("lsu_issue"), bytes / 512.0);  // 32 lanes × 16 bytes a warp instruction
   EXPECT_LT(values.at("lsu_issue"), 1.2 * bytes / 512.0);
   EXPECT_EQ(values.at("tensor_issue"), 0);
-  EXPECT_EQ(values.at("shared_bytes"), 0);
+  // The kernel uses no shared memory; an H200 counts one wavefront a warp all the same.
+  EXPECT_LT(values.at("shared_bytes"), 0.01 * bytes);
   EXPECT_GT(values.at("cycles"), 10000);
   EXPECT_GT(values.at("occupancy_pct"), 30);
   EXPECT_LE(values.at("occupancy_pct"), 100.5);

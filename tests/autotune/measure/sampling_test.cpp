@@ -139,17 +139,99 @@ TEST(Sampling, UnknownClocksAreNoReasonToThrowAway) {
   EXPECT_EQ(sample.sm_mhz, 1980) << "of those that are known";
 }
 
-TEST(Sampling, DiscardsAreCappedAndWhatThereIsIsReported) {
+constexpr uint64_t power_cap = 0x4, heat = 0x20;  // NVML's bits
+
+TEST(Sampling, ThePowerCapAloneIsNoReasonWhileTheClockIsKnown) {
   RecordedStand stand(device_with(50));
-  ScriptedLane lane(stand, [](int i) { return Reading{.us = 50, .sm_mhz = 1980, .throttled = i < 4 ? 0u : 4u}; });
+  ScriptedLane known(stand, [](int) { return Reading{.us = 50, .sm_mhz = 1700, .throttled = power_cap}; });
+  const Sample sample = take_sample(known, stand, {}, true);
+  EXPECT_EQ(sample.samples_us.size(), 10u);
+  EXPECT_EQ(sample.discarded, 0);
+  EXPECT_EQ(sample.throttled, power_cap) << "reported all the same";
+  ScriptedLane unknown(stand, [](int i) { return Reading{.us = 50, .throttled = i < 3 ? power_cap : 0}; });
+  EXPECT_EQ(take_sample(unknown, stand, {}, true).discarded, 3);
+}
+
+TEST(Sampling, DiscardsAreCappedAndAHandfulIsNoSample) {
+  RecordedStand stand(device_with(50));
+  ScriptedLane lane(stand, [](int i) { return Reading{.us = 50, .sm_mhz = 1980, .throttled = i < 4 ? 0u : heat}; });
   const Sample sample = take_sample(lane, stand, {}, true);
-  EXPECT_EQ(sample.failure, "");
-  EXPECT_EQ(sample.samples_us.size(), 4u);
-  EXPECT_EQ(sample.discarded, 100);
-  EXPECT_EQ(lane.samples, 104);
+  EXPECT_NE(sample.failure.find("30 of 34 samples were thrown away, and at least 10 must be left: the clocks were held "
+                                "back (NVML: "),
+            std::string::npos)
+      << sample.failure;
+  EXPECT_TRUE(sample.transient);
+  EXPECT_TRUE(sample.samples_us.empty());
+  EXPECT_EQ(sample.median_us, 0);
+  EXPECT_EQ(sample.discarded, 30);
+  EXPECT_EQ(lane.samples, 34);
   EXPECT_EQ(sample.stopped_by, "most-discards");
-  EXPECT_EQ(sample.throttled, 4u);
+  EXPECT_EQ(sample.throttled, heat);
   EXPECT_FALSE(sample.settled);
+}
+
+TEST(Sampling, WithItsLeastSamplesItStandsThoughDiscardsEndedIt) {
+  RecordedStand stand(device_with(50));
+  ScriptedLane lane(stand, [](int i) {
+    return Reading{.us = i % 2 == 0 ? 45.0 : 55.0, .sm_mhz = 1980, .throttled = i < 12 ? 0u : heat};
+  });
+  const Sample sample = take_sample(lane, stand, {}, true);
+  EXPECT_EQ(sample.stopped_by, "most-discards");
+  EXPECT_EQ(sample.failure, "");
+  EXPECT_FALSE(sample.transient || sample.settled);
+  EXPECT_EQ(sample.samples_us.size(), 12u);
+}
+
+/// A GPU that boosts for a while and then runs at another clock.
+ScriptedLane boosts_then(RecordedStand& stand, int boosted, double then_mhz, uint64_t reasons) {
+  return {stand, [=](int i) {
+            const double mhz = i < boosted ? 1980 : then_mhz + i % 3;
+            return Reading{.us = 50 * 1980 / mhz, .sm_mhz = mhz, .throttled = i < boosted ? 0 : reasons};
+          }};
+}
+
+TEST(Sampling, AClockThatSettlesAFewPerCentLowerIsTheNewMeasure) {
+  for (const uint64_t reasons : {uint64_t{0}, power_cap}) {
+    RecordedStand stand(device_with(50));
+    ScriptedLane lane = boosts_then(stand, 6, 1860, reasons);
+    const Sample sample = take_sample(lane, stand, {}, true);
+    EXPECT_EQ(sample.failure, "");
+    EXPECT_EQ(sample.samples_us.size(), 10u);
+    EXPECT_EQ(sample.discarded, 6 + 9) << "those at boost, and the slow ones until it was clear that they stay";
+    EXPECT_NEAR(sample.sm_mhz, 1861, 1);
+    EXPECT_GT(*std::ranges::min_element(sample.samples_us), 53) << "nothing of the boost is left";
+    EXPECT_TRUE(sample.settled);
+  }
+}
+
+TEST(Sampling, WhatIsNoSettlingStaysSlow) {
+  RecordedStand stand(device_with(50));
+  ScriptedLane deep = boosts_then(stand, 6, 1980 * 0.88, 0), hot = boosts_then(stand, 6, 1860, heat);
+  ScriptedLane restless(stand, [](int i) {
+    const double mhz = i < 6 ? 1980 : i % 2 == 0 ? 1880 : 1850;  // further apart than 1 %
+    return Reading{.us = 50, .sm_mhz = mhz};
+  });
+  for (ScriptedLane* lane : {&deep, &hot, &restless}) {
+    const Sample sample = take_sample(*lane, stand, {}, true);
+    EXPECT_EQ(sample.stopped_by, "most-discards");
+    EXPECT_TRUE(sample.transient);
+  }
+  // Step by step it goes no deeper than 10 % either.
+  ScriptedLane stairs(stand, [](int i) {
+    return Reading{.us = 50, .sm_mhz = i < 6 ? 1980.0 : i < 16 ? 1860.0 : 1760.0};
+  });
+  EXPECT_EQ(take_sample(stairs, stand, {}, true).stopped_by, "most-discards");
+}
+
+TEST(Sampling, AClockThatComesBackIsTheMeasureAgain) {
+  RecordedStand stand(device_with(50));
+  ScriptedLane lane(stand, [](int i) {
+    const double mhz = i < 6 || i >= 20 ? 1980 : 1860;
+    return Reading{.us = 50 * 1980 / mhz, .sm_mhz = mhz};
+  });
+  const Sample sample = take_sample(lane, stand, {}, true);
+  EXPECT_EQ(sample.samples_us, std::vector<double>(10, 50.0));
+  EXPECT_EQ(sample.sm_mhz, 1980);
 }
 
 TEST(Sampling, WhereAllAreThrottledTheFailureSaysSo) {
@@ -158,10 +240,11 @@ TEST(Sampling, WhereAllAreThrottledTheFailureSaysSo) {
   RecordedStand stand(device);
   const Sample sample = sample_on(stand);
   EXPECT_TRUE(sample.samples_us.empty());
-  EXPECT_EQ(sample.discarded, 100);
-  EXPECT_NE(sample.failure.find("all 100 samples were thrown away: the clocks were held back (NVML: "),
+  EXPECT_EQ(sample.discarded, 30);
+  EXPECT_NE(sample.failure.find("all 30 samples were thrown away: the clocks were held back (NVML: "),
             std::string::npos)
       << sample.failure;
+  EXPECT_TRUE(sample.transient);
   EXPECT_FALSE(sample.context_lost);
 }
 
@@ -185,6 +268,7 @@ TEST(Sampling, FaultsOfTheLaneBecomeFailures) {
       EXPECT_TRUE(sample.samples_us.empty()) << "no half sample of a variant that faults";
       EXPECT_EQ(sample.timed_out, expected.timed_out);
       EXPECT_EQ(sample.context_lost, expected.lost);
+      EXPECT_FALSE(sample.transient);
       EXPECT_THROW(stand.lane("good", "problem"), ContextLost);
     }
   }

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   qoq::report::Sample sample;
   if (argc < 3 || std::string_view(argv[2]) != "empty") {
     sample = qoq::report::fill_sample(store);
-    qoq::report::fill_baselines(store);
+    qoq::report::fill_measured(store);
   }
   qoq::report::write(store, sample.chosen, sample.layouts, argv[1],
                      {.command_line = "qoqtune report --db results/demo/tune.db"});

@@ -273,4 +273,37 @@ int64_t fill_baselines(store::Store& store) {
   return id;
 }
 
+int64_t fill_measured(store::Store& store) {
+  const int64_t id = fill_baselines(store);
+  const std::string winner = variant_of(kTiles[2]), second = variant_of(kTiles[9]);
+  auto text = [](int m) { return sample_problem(m, 4096, 4096).text; };
+  auto add = [&](int m, const std::string& variant, const char* details) {
+    store.add_details(id, text(m), variant, false, details);
+  };
+  store.put_race(id, {text(16), winner, winner, "it was the only one within reach"});
+  store.put_race(id, {text(512), winner, second,
+                      "faster than the incumbent by 7.00 % [6.50, 7.51]: 24.9 us [24.8, 25] against 26.64 us [26.5, "
+                      "26.8] after 40 rounds"});
+  store.put_race(id, {text(4096), winner, winner, "no finalist is faster than the incumbent: 165 us [164.8, 165.3]"});
+  store.put_problem(sample_problem(8, 4096, 4096));
+  store.put_race(id, {text(8), winner, winner, "a race without rows"});
+
+  add(16, winner, R"({"cross_check": {"events_us": 5.4, "activity_us": 5.0, "kernels_us": 4.6}})");
+  add(512, winner, R"({"cross_check": {"events_us": 24.9, "activity_us": 24.7, "kernels_us": 24.1}})");
+  add(4096, winner, R"({"cross_check": {"events_us": 165.0, "activity_us": 155.0}})");
+  add(4096, second, R"({"cross_check": {"missing": "another profiler is attached"}})");
+  add(16, winner, R"({"counters": {"rung": "counters", "passes": 10, "reason": "", "values": {
+      "tensor_active_pct": 5.9, "alu_active_pct": 20.0, "fma_active_pct": 6.6, "lsu_active_pct": 11.0,
+      "xu_active_pct": 0.55, "dram_read_bytes": 9.2e6, "bank_conflicts": 12800, "shared_bytes": 16384000,
+      "occupancy_pct": 5.64, "stall_selected_pct": 40.0, "stall_wait_pct": 32.7, "stall_long_scoreboard_pct": 11.6,
+      "stall_barrier_pct": 9.3, "stall_short_scoreboard_pct": 8.2, "stall_membar_pct": 3.1}}})");
+  add(512, winner, R"({"counters": {"rung": "activity", "passes": 1, "values": {"activity_us": 24.7, "launches": 1},
+      "reason": "counters need rights that this user does not have: ask for CAP_SYS_ADMIN"}})");
+  add(4096, winner, R"({"counters": {"rung": "counters", "passes": 12, "reason": "", "values": {
+      "tensor_active_pct": 71.3, "occupancy_pct": null}}, "discarded": 3, "throttled": true})");
+  add(16, "cublaslt.int8.c01", R"({"discarded": 2, "throttled": true})");
+  add(16, "cublaslt.int8.c00", R"({"throttled": true})");
+  return id;
+}
+
 }  // namespace qoq::report

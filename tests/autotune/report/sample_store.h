@@ -32,6 +32,11 @@ Sample fill_sample(store::Store& store);
 /// cuBLASLt's kernels: int8 right, fp8 with one wrong algorithm, bf16 not there. The environment's id.
 int64_t fill_baselines(store::Store& store);
 
+/// The same, and what measuring said of it: races (m = 512: the second variant lost its place), cross-checks (m = 16
+/// too short to judge, 512 agrees, 4096 differs, an earlier winner's is missing), counters (m = 16 and 4096; at 512
+/// there was no access), 3 samples of ours and 2 of cuBLASLt's thrown away. One race is of a problem that has no rows.
+int64_t fill_measured(store::Store& store);
+
 /// One environment and one problem, to which a test adds its own candidates.
 store::Environment sample_environment(const std::string& target);
 store::ProblemRow sample_problem(int m, int n, int k);

@@ -194,6 +194,45 @@ TEST(Choose, PrefersThePublishedPointOnlyOnATie) {
   }
 }
 
+TEST(Choose, TheWinnerOfARaceIsNotOverturnedByMedians) {
+  const std::string problem = gemm(16, 4096, 4096);
+  Shelf shelf;
+  shelf.want(problem);
+  shelf.put(problem, "lucky", "qserve", 10);
+  shelf.put(problem, "winner", "qserve", 11);
+  shelf.put(problem, "elsewhere", "fragment", 10.5);
+  Candidate published = row_of(problem, "published", "qserve", 10.05);
+  published.published = true;
+  shelf.put(published);
+  EXPECT_EQ(shelf.choose().choices[0].variant, "published");
+  shelf.race(problem, "winner");
+  const Selection selection = shelf.choose();
+  EXPECT_EQ(selection.choices[0].variant, "winner");
+  EXPECT_EQ(selection.choices[0].expected_us, 11);
+  EXPECT_EQ(selection.groups[0].layout, "qserve") << "another layout's median does not overturn it either";
+  EXPECT_DOUBLE_EQ(selection.groups[0].chosen_us, 11);
+  EXPECT_DOUBLE_EQ(selection.ratio(), 1);
+  shelf.race(problem, "elsewhere");
+  EXPECT_EQ(shelf.choose().choices[0].variant, "elsewhere");
+  shelf.race(problem, "gone");
+  EXPECT_EQ(shelf.choose().choices[0].variant, "published") << "without its row all is as without a race";
+}
+
+TEST(Choose, OneRaceDoesNotDecideALayoutThatCostsTheOthersMore) {
+  Shelf shelf;
+  shelf.want(gemm(16, 4096, 4096));
+  shelf.want(gemm(256, 4096, 4096));
+  shelf.put(gemm(16, 4096, 4096), "winner", "qserve", 10);
+  shelf.put(gemm(16, 4096, 4096), "close", "fragment", 10.1);
+  shelf.put(gemm(256, 4096, 4096), "a", "qserve", 30);
+  shelf.put(gemm(256, 4096, 4096), "b", "fragment", 20);
+  shelf.race(gemm(16, 4096, 4096), "winner");
+  const Selection selection = shelf.choose();
+  EXPECT_EQ(selection.groups[0].layout, "fragment");
+  EXPECT_EQ(selection.choices[0].variant, "close");
+  EXPECT_DOUBLE_EQ(selection.free_us(), 30);
+}
+
 TEST(Choose, PrefersALayoutThatServesEveryProblem) {
   Shelf shelf;
   shelf.want(gemm(1, 4096, 4096), 100);

@@ -27,6 +27,9 @@ class Shelf {
   store::Candidate put(const std::string& problem, const std::string& variant, const std::string& layout,
                        double time_us);
   void put(const store::Candidate& row) { store_.record(environment_, row); }
+  void race(const std::string& problem, const std::string& winner) {
+    store_.put_race(environment_, {.problem = problem, .winner = winner, .incumbent = winner, .reason = "it won"});
+  }
   Selection choose(const Incumbents& incumbents = {}) const {
     return select::choose(store_, environment_, "job", incumbents);
   }

@@ -54,6 +54,46 @@ TEST(Races, AreReplacedByProblem) {
   EXPECT_TRUE(rows[1] == second);
 }
 
+TEST(Races, TheWinnerIsItsProblemsBestWhateverMediansSay) {
+  Folder folder;
+  Store store = open_with_problem(folder / "tune.db");
+  const std::string other = "gemm w4a8-g128 m=65 n=4096 k=4096";
+  store.put_problem(testing::gemm_row(other));
+  const int64_t here = store.environment(simulated()), there = store.environment(simulated("sim:a100"));
+  Candidate lucky = testing::candidate(1), winner = testing::candidate(6);
+  for (Candidate* row : {&lucky, &winner}) row->source = Source::Measured;
+  ASSERT_LT(*lucky.median_us, *winner.median_us);
+  for (const int64_t environment : {here, there}) store.record(environment, std::vector{lucky, winner});
+  store.record(here, std::vector{testing::candidate(2, other), testing::candidate(6, other)});
+  EXPECT_EQ(store.best(here)[0].variant, lucky.variant);
+  store.put_race(here, race(winner.variant));
+  const auto best = store.best(here);
+  ASSERT_EQ(best.size(), 2u);
+  EXPECT_EQ(best[0].variant, winner.variant);
+  EXPECT_EQ(best[1].variant, testing::candidate(2, other).variant) << "another problem's race";
+  EXPECT_EQ(store.best(there)[0].variant, lucky.variant) << "another environment's race";
+
+  const auto best_after = [&](auto change) {
+    Candidate row = winner;
+    change(row);
+    store.record(here, row);
+    return store.best(here)[0].variant;
+  };
+  EXPECT_EQ(best_after([](Candidate& row) { row.verified_on.clear(); }), lucky.variant);
+  EXPECT_EQ(best_after([](Candidate& row) { row.baseline = true; }), lucky.variant);
+  EXPECT_EQ(best_after([](Candidate& row) { row.source = Source::Predicted; }), lucky.variant);
+  EXPECT_EQ(best_after([](Candidate&) {}), winner.variant);
+  EXPECT_EQ(best_after([](Candidate& row) {
+              row.outcome = Outcome::Wrong;
+              row.reason = "differs";
+              row.source = Source::None;
+              row.median_us.reset();
+              row.noise.reset();
+              row.samples_us.clear();
+            }),
+            lucky.variant);
+}
+
 TEST(Races, RefuseAnUnknownProblemOrEnvironment) {
   Folder folder;
   Store store = open_with_problem(folder / "tune.db");

@@ -258,6 +258,28 @@ TEST(Store, ABaselineIsKeptButNeverAProblemsBest) {
   EXPECT_TRUE(counts[1].baseline);
 }
 
+TEST(Store, ForgetsTheBaselinesOfOneProblemInOneEnvironment) {
+  Folder folder;
+  Store store = open_with_problem(folder / "tune.db");
+  const std::string other = "gemm w4a8-g128 m=65 n=4096 k=4096";
+  store.put_problem(testing::gemm_row(other));
+  const int64_t here = store.environment(simulated()), there = store.environment(simulated("sim:a100"));
+  Candidate baseline = candidate(0), missing = failed(1, Outcome::Illegal, "missing: no such library"),
+            elsewhere = candidate(0, other);
+  for (Candidate* row : {&baseline, &missing, &elsewhere}) row->baseline = true;
+  store.record(here, std::vector{baseline, missing, elsewhere, candidate(5)});
+  store.record(there, baseline);
+  store.forget_baselines(here, kProblem);
+  EXPECT_EQ(store.finished(here, kProblem), (std::unordered_set<std::string>{candidate(5).variant}));
+  EXPECT_EQ(store.candidates({.baseline = true}).size(), 2u) << "another problem's and another environment's stay";
+  store.forget_baselines(here, "gemm never heard of");
+  store.record(here, baseline);
+  EXPECT_TRUE(without_date(store.candidates({.environment = here, .problem = kProblem, .baseline = true}).at(0)) ==
+              baseline);
+  Store reader = Store::open(folder / "tune.db", Mode::ReadOnly);
+  EXPECT_NE(fault_of([&] { reader.forget_baselines(here, kProblem); }).find("reading only"), std::string::npos);
+}
+
 TEST(Store, AddsDetailsToACandidateWithoutTouchingTheRest) {
   Folder folder;
   Store store = open_with_problem(folder / "tune.db");

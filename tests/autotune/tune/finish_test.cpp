@@ -37,11 +37,27 @@ class ScriptedGpu final : public worker::Gpu {
       sample.failure = "did not end within 10 s";
       sample.timed_out = true;
     }
+    if (name(subject) == held_back) {
+      sample = {};
+      sample.failure = "all 30 samples were thrown away: the clocks were held back";
+      sample.transient = true;
+    }
     return sample;
   }
   measure::RaceResult race(std::span<const measure::Subject> subjects, size_t incumbent, measure::Modes) override {
     measure::RaceResult result;
     result.winner = incumbent;
+    if (!fails_in_race.empty()) {
+      for (const auto& subject : subjects) {
+        measure::Sample sample;
+        sample.failure =
+            name(subject) == fails_in_race ? "an illegal address" : "the race broke off: an illegal address";
+        result.samples.push_back(sample);
+        result.left_after.push_back(0);
+      }
+      fails_in_race.clear();
+      return result;
+    }
     std::string names;
     for (size_t i = 0; i < subjects.size(); ++i) {
       names += (i == incumbent ? " *" : " ") + name(subjects[i]);
@@ -56,7 +72,7 @@ class ScriptedGpu final : public worker::Gpu {
   }
   CrossCheck cross_check(const measure::Subject& subject, measure::Modes) override {
     script_.note("cross-check " + name(subject));
-    return {us(subject), us(subject) * 0.99, no_cupti ? "CUPTI is not installed" : ""};
+    return {us(subject), us(subject) * 0.99, us(subject) * 0.9, no_cupti ? "CUPTI is not installed" : ""};
   }
   counters::CounterReading count(const measure::Subject& subject) override {
     script_.note("count " + name(subject));
@@ -80,6 +96,7 @@ class ScriptedGpu final : public worker::Gpu {
     return run;
   }
   bool no_cupti = false;
+  std::string fails_in_race, held_back;
 
  private:
   static std::string name(const measure::Subject& subject) {
@@ -119,6 +136,8 @@ class FinishTest : public ::testing::Test {
     target.attached->driver_version = driver_version_;
     auto gpu = std::make_shared<ScriptedGpu>(script_);
     gpu->no_cupti = no_cupti_;
+    gpu->fails_in_race = fails_in_race_;
+    gpu->held_back = held_back_;
     std::vector<Workshop> shops;
     shops.push_back({target,
                      std::make_unique<ScriptedCompiler>(script_),
@@ -150,6 +169,7 @@ class FinishTest : public ::testing::Test {
   job::Job job_ = toy_job({"toy i8 n=64"});
   int driver_version_ = 13000;
   bool no_cupti_ = false;
+  std::string fails_in_race_, held_back_;
 };
 
 TEST_F(FinishTest, TheFastestOfEachLayoutRaceAndTheirSamplesBecomeTheRows) {
@@ -162,10 +182,12 @@ TEST_F(FinishTest, TheFastestOfEachLayoutRaceAndTheirSamplesBecomeTheRows) {
   EXPECT_TRUE(nlohmann::json::parse(row("toy/only.a1.b0").details).at("raced").get<bool>());
   EXPECT_EQ(last_race().winner, "toy/only.a1.b0");
   EXPECT_EQ(script_.count("cross-check toy/only.a1.b0"), 1u);
+  EXPECT_EQ(script_.count("cross-check toy/only.a2.b1"), 1u) << "of every finalist";
   const auto details = nlohmann::json::parse(row("toy/only.a1.b0").details);
   EXPECT_NEAR(details.at("cross_check").at("activity_us").get<double>(), 9.9, 1e-9);
   EXPECT_EQ(script_.count("count toy/only.a1.b0"), 1u);
   EXPECT_EQ(details.at("counters").at("values").at("dram_read_bytes").get<double>(), 1e6);
+  EXPECT_NEAR(details.at("cross_check").at("kernels_us").get<double>(), 9, 1e-9);
   EXPECT_NEAR(summary.gpu_s, 6e-3, 1e-9);
 }
 
@@ -211,6 +233,36 @@ TEST_F(FinishTest, AHangCostsOneRow) {
   EXPECT_EQ(last_race().winner, "toy/only.a2.b0");
 }
 
+TEST_F(FinishTest, AFinalistThatFailsInTheRaceIsStruckOffAndTheOthersRaceAgain) {
+  fails_in_race_ = "toy/only.a1.b0";
+  run();
+  EXPECT_EQ(row("toy/only.a1.b0").outcome, Outcome::LaunchFailed);
+  EXPECT_EQ(row("toy/only.a1.b0").reason, "in the race: an illegal address");
+  EXPECT_FALSE(row("toy/only.a1.b0").median_us.has_value());
+  EXPECT_EQ(row("toy/only.a0.b0").outcome, Outcome::Ok) << "not to blame";
+  EXPECT_EQ(last_race().winner, "toy/only.a2.b0");
+}
+
+TEST_F(FinishTest, ARunThatEndedBeforeItsRaceRacesNextTime) {
+  extras_.race = false;
+  run();
+  EXPECT_EQ(script_.count("race"), 0u);
+  extras_.race = true;
+  const Summary summary = run();
+  EXPECT_EQ(summary.races, 1u) << "its rows are newer than any race";
+}
+
+TEST_F(FinishTest, WhatTheMomentSpoiledIsLeftOpenForTheNextRun) {
+  held_back_ = "toy/only.a1.b0";
+  EXPECT_EQ(run().outcomes.at(Outcome::Ok), 5u);
+  held_back_.clear();
+  script_.diary.clear();
+  script_.times_us["toy/only.a1.b0"] = 9;
+  EXPECT_EQ(run().outcomes.at(Outcome::Ok), 1u);
+  EXPECT_EQ(script_.count("time toy/only.a1.b0"), 1u);
+  EXPECT_EQ(last_race().winner, "toy/only.a1.b0");
+}
+
 TEST_F(FinishTest, WhatCouldNotBeCheckedSaysWhy) {
   no_cupti_ = true;
   run();
@@ -235,6 +287,20 @@ TEST_F(FinishTest, BaselinesAreRowsThatNobodySelects) {
   script_.diary.clear();
   run();
   EXPECT_EQ(script_.count("baselines toy i8 n=64"), 0u) << "once is enough";
+}
+
+TEST_F(FinishTest, MeasuredCeilingsReplaceTheSheets) {
+  run();
+  const double listed_us = row("toy/only.a0.b0").speed_of_light_us;
+  {
+    store::Store store = store::Store::open(folder_ / "tune.db", store::Mode::ReadWrite);
+    const roofline::Gpu sheet = *resolve_targets({"sim:h200"}).front().sheet;
+    store.put_ceiling(1, {"tensor.int8", 0.8 * sheet.tensor_ops("int8") * 1e-12, "TOPS", 0, "{}", ""});
+  }
+  driver_version_ = 13010;  // another environment of the same GPU
+  run();
+  EXPECT_NEAR(row("toy/only.a0.b0").speed_of_light_us, listed_us / 0.8, 0.01 * listed_us);
+  EXPECT_NE(read().environments().back().gpu.ceilings.find("by this program's ceilings"), std::string::npos);
 }
 
 TEST_F(FinishTest, TheCompilerWorksAheadOfTheGpuPartByPart) {

@@ -52,7 +52,7 @@ TEST(Protocol, DoublesKeepEveryBit) {
 }
 
 TEST(Protocol, EveryFieldOfASampleGoesThrough) {
-  const measure::Sample sample{{1, 2, 3}, 2, 0.5, true, "stability", 1980, 4, 5, 0.25, "none", true, true};
+  const measure::Sample sample{{1, 2, 3}, 2, 0.5, true, "stability", 1980, 4, 5, 0.25, "none", true, true, true};
   const auto back = std::get<measure::Sample>(read_answer(to_line(Answer{1, sample})).value);
   EXPECT_EQ(back.samples_us, sample.samples_us);
   EXPECT_EQ(back.median_us, 2);
@@ -66,6 +66,7 @@ TEST(Protocol, EveryFieldOfASampleGoesThrough) {
   EXPECT_EQ(back.failure, "none");
   EXPECT_TRUE(back.timed_out);
   EXPECT_TRUE(back.context_lost);
+  EXPECT_TRUE(back.transient);
 }
 
 TEST(Protocol, VerdictKeepsAnInfiniteErrorAndItsProblem) {
@@ -88,7 +89,7 @@ TEST(Protocol, RefusesToWriteWhatIsNoNumber) {
   sample.samples_us = {1, std::numeric_limits<double>::quiet_NaN()};
   EXPECT_NE(failure_of([&] { to_line(Answer{1, sample}); }).find("a sample is nan"), std::string::npos);
   EXPECT_NE(failure_of([&] {
-              to_line(Answer{1, Gpu::CrossCheck{1, std::numeric_limits<double>::infinity(), ""}});
+              to_line(Answer{1, Gpu::CrossCheck{1, std::numeric_limits<double>::infinity(), 1, ""}});
             }).find("activity_us is inf"),
             std::string::npos);
   counters::CounterReading reading;
