@@ -1,6 +1,7 @@
 #include "autotune/worker/cuda_gpu.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "autotune/compile/nvrtc_compiler.h"
 #include "autotune/counters/activity.h"
@@ -13,6 +14,7 @@ namespace qoq::worker {
 namespace {
 
 constexpr int cross_check_samples = 20;
+constexpr std::string_view unseen = "CUPTI Activity saw no launch of ";
 
 /// A finalist that could not be loaded (no memory left): out of the race for that reason, which the others go on with.
 class BrokenLane final : public measure::Lane {
@@ -36,7 +38,7 @@ void compare(const std::vector<counters::KernelActivity>& kernels, const Plan& p
       if (kernel.name == launch.entry) durations.push_back(kernel.us);
     }
     if (durations.empty()) {
-      check.failure = "CUPTI Activity saw no launch of " + launch.entry;
+      check.failure = std::string(unseen) + launch.entry;
       return;
     }
     std::ranges::sort(durations);
@@ -128,6 +130,8 @@ class CudaGpu final : public Gpu {
   }
 
  private:
+  CrossCheck traced(const measure::Subject& subject, measure::Modes modes, bool before_loading);
+
   /// Whether the context still answers. A sticky error of an earlier launch may show itself anywhere, even in a load.
   bool alive() const {
     try {
@@ -160,13 +164,22 @@ class CudaGpu final : public Gpu {
 };
 
 CudaGpu::CrossCheck CudaGpu::cross_check(const measure::Subject& subject, measure::Modes modes) {
+  CrossCheck check = traced(subject, modes, false);
+  // CUPTI may not know a module that was loaded while nobody listened.
+  if (check.failure.starts_with(unseen)) check = traced(subject, modes, true);
+  return check;
+}
+
+/// `before_loading`: the trace begins first; then it sees the warm-up's runs as well.
+CudaGpu::CrossCheck CudaGpu::traced(const measure::Subject& subject, measure::Modes modes, bool before_loading) {
   CrossCheck check;
   try {
+    counters::ActivityTrace trace;
+    if (before_loading) trace.start();
     const auto lane = stand_.lane(subject, modes);
     lane->warm_up(sampling_.rewarm_ms);
-    counters::ActivityTrace trace;
+    if (!before_loading) trace.start();
     std::vector<double> events;
-    trace.start();
     for (int i = 0; i < cross_check_samples; ++i) events.push_back(lane->sample().us);
     const std::vector<counters::KernelActivity> kernels = trace.stop();
     std::ranges::sort(events);
