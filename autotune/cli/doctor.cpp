@@ -39,9 +39,8 @@ int run(const Options& options) {
 
 }  // namespace
 
-const Command doctor_command{"doctor",
-                             "says what works on this machine and how to mend what does not (exit code 0 whatever it "
-                             "finds, 2 for wrong arguments)",
-                             "", declare, run};
+const Command doctor_command{
+    "doctor", "says what works on this machine and how to mend what does not",    "", declare, run,
+    false,    "Ends with exit code 0 whatever it finds, 2 for wrong arguments.\n"};
 
 }  // namespace qoq::cli
