@@ -260,7 +260,7 @@ class Race {
                        : sample.discarded > 0
                            ? fmt::format("all {} rounds were thrown away: the clocks were held back (NVML: {})",
                                          sample.discarded, runtime::reasons_text(sample.throttled))
-                           : "no round of the race was completed";
+                           : std::string(broken_off) + "no round was completed";
       sample.context_lost = !lost_because_.empty();
       sample.transient = lost_because_.empty() && sample.discarded > 0;
     }
