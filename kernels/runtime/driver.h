@@ -16,8 +16,8 @@ namespace qoq::runtime {
   X(cuModuleGetFunction) X(cuFuncSetAttribute) X(cuLaunchKernelEx) X(cuStreamCreate) X(cuStreamDestroy)           \
   X(cuEventCreate) X(cuEventDestroy) X(cuEventRecord) X(cuEventQuery) X(cuEventElapsedTime) X(cuMemAlloc)         \
   X(cuMemFree) X(cuMemcpyHtoD) X(cuMemcpyDtoH) X(cuMemsetD8Async) X(cuStreamBeginCapture) X(cuStreamEndCapture)   \
-  X(cuGraphInstantiate) X(cuGraphLaunch) X(cuGraphExecDestroy) X(cuGraphDestroy) X(cuMemGetInfo)                  \
-  X(cuCtxGetCurrent) X(cuMemcpyDtoDAsync)
+  X(cuGraphInstantiate) X(cuGraphLaunch) X(cuGraphExecDestroy) X(cuGraphDestroy) X(cuCtxGetCurrent)               \
+  X(cuMemcpyDtoDAsync)
 // clang-format on
 
 /// The CUDA driver as one table of function pointers, opened at run time: nothing links against libcuda.
