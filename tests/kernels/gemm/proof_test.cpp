@@ -1,5 +1,5 @@
-// Every variant class of gemm/mma × every shape class: accumulators and outputs bit-equal to the plain reference, on
-// fresh random operands, with poisoned outputs and the race detector on.
+// Every variant class of gemm/mma × every shape class: accumulators and outputs bit-equal to the plain reference (of
+// w4a16: within the tolerance of its floats), on fresh random operands, with poisoned outputs and the race detector on.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +11,7 @@
 namespace qoq::test {
 namespace {
 
+using gemm::Dequant;
 using gemm::Layout;
 
 /// A tile and what it is asked for: at least two CTAs an axis (but M = 1), k ≥ (2·stages + 1)·block_k·splits.
@@ -34,7 +35,9 @@ constexpr Shape shapes[] = {
 };
 
 Bench::Job job_of(const Form& form, const Shape& shape, const std::string& output, bool bias) {
-  Point point = mma_point(shape.block_m, shape.block_n, shape.block_k, shape.warp_m, shape.warp_n, shape.stages);
+  const bool w4a4 = form.scheme == std::string("w4a4-g128");
+  const int warp_m = w4a4 ? std::min(shape.warp_m, 2048 / shape.warp_n) : shape.warp_m;  // it has two sums
+  Point point = mma_point(shape.block_m, shape.block_n, shape.block_k, warp_m, shape.warp_n, shape.stages);
   point["slices"] = shape.slices;
   point["split_k"] = shape.splits;
   point["raster"] = shape.raster;
@@ -44,7 +47,7 @@ Bench::Job job_of(const Form& form, const Shape& shape, const std::string& outpu
   const bool w8a8 = form.layout == Layout::RowMajor;
   const int n = shape.n - (w8a8 && shape.n % shape.block_n != 0 ? 8 : 0);
   // Per-group K is a multiple of 128. The others end inside a k-tile where the shape does not say "aligned".
-  const bool ragged_k = form.scheme != std::string("w4a8-g128") && std::string(shape.name) != "aligned";
+  const bool ragged_k = !std::string(form.scheme).ends_with("-g128") && std::string(shape.name) != "aligned";
   const int k = shape.k - (ragged_k ? (w8a8 ? 16 : 32) : 0) + (ragged_k ? shape.block_k : 0);
   std::string text = fmt::format("gemm {} m={} n={} k={} out={}", form.scheme, shape.m, n, k, output);
   if (bias) text += " bias=1";
@@ -57,10 +60,13 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
   const Form form = GetParam();
   const uint64_t seed = fresh_seed();
   std::vector<Bench::Job> jobs;
+  const bool floats = std::ranges::find(float_forms, form.name, &Form::name) != std::end(float_forms);
   for (size_t i = 0; i < std::size(shapes); ++i) {
-    jobs.push_back(job_of(form, shapes[i], "i32", false));
+    jobs.push_back(job_of(form, shapes[i], !floats ? "i32" : i % 2 == 0 ? "bf16" : "fp16", false));
     jobs.push_back(job_of(form, shapes[i], i % 2 == 0 ? "fp16" : "bf16", i % 3 == 0));
   }
+  Device device = test_device();
+  if (form.scheme == std::string("w4a4-g128") && form.dequant == Dequant::None) device.compute_capability = 89;
   Bench bench;
   bench.build(jobs);
   if (HasFatalFailure()) return;
@@ -68,7 +74,7 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
     const Family& family = family_named("gemm/mma");
     SCOPED_TRACE(fmt::format("{}: {} on \"{}\", seed {}", shapes[i / 2].name,
                              family.variant(jobs[i].point, jobs[i].problem), jobs[i].problem.text(), seed + i));
-    ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, test_device()), std::nullopt);
+    ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, device), std::nullopt);
     const bool random = i % 2 == 1;  // sums warp by warp, outputs in a random schedule
     const emulator::Options options{random ? emulator::Schedule::Random : emulator::Schedule::WarpFirst,
                                     random ? emulator::AsyncLanding::Random : emulator::AsyncLanding::Late, seed + i,
@@ -80,6 +86,8 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, MmaProof, testing::ValuesIn(forms),
+                         [](const auto& form) { return std::string(form.param.name); });
+INSTANTIATE_TEST_SUITE_P(FloatForms, MmaProof, testing::ValuesIn(float_forms),
                          [](const auto& form) { return std::string(form.param.name); });
 
 TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
