@@ -92,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(FloatForms, MmaProof, testing::ValuesIn(float_forms),
 
 TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
   std::vector<Bench::Job> jobs;
-  for (const Form& form : {forms[0], forms[1], forms[2], forms[4], forms[5], forms[6]}) {
+  for (const Form& form :
+       {forms[0], forms[1], forms[2], forms[4], forms[5], forms[6], float_forms[0], float_forms[1], float_forms[2]}) {
     for (const int block_k : {64, 128, 256}) {
       Point point = mma_point(32, 64, block_k, 16, 32, 3);
       point["dequant"] = static_cast<int>(form.dequant);
@@ -120,11 +121,14 @@ TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
     const bool packed = job.problem.scheme != "w8a8";
     EXPECT_EQ(counters.buffers.at("w").bytes_read, tiles_m * n * k / (packed ? 2 : 1));
     EXPECT_EQ(counters.buffers.at("w").sectors_read * 32, counters.buffers.at("w").bytes_read);
-    if (job.problem.scheme == "w4a8-g128") {
-      uint64_t metadata = counters.buffers.at("s2").bytes_read;
-      if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end())
-        metadata += zeros->second.bytes_read;
-      EXPECT_EQ(metadata, tiles_m * n * (k / 128) * 2) << "a scale and a zero per group, once per CTA";
+    if (!job.problem.scheme.ends_with("-g128")) continue;
+    uint64_t metadata = counters.buffers.at("s2").bytes_read;
+    if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end())
+      metadata += zeros->second.bytes_read;
+    EXPECT_EQ(metadata, tiles_m * n * (k / 128) * (job.problem.scheme == "w4a16-g128" ? 4 : 2))
+        << "what belongs to a group, once per CTA";
+    if (job.problem.scheme == "w4a4-g128") {  // 70 rows make 80; the third CTA row has 16 of them
+      EXPECT_EQ(counters.buffers.at("sx").bytes_read, n / 64 * 80 * (k / 128) * 2);
     }
   }
 }
@@ -169,6 +173,21 @@ constexpr Mistake mistakes[] = {
     {"gemm/mma/place.cuh", "trips * (at.split + 1) / args.splits", "begin + trips / args.splits", &forms[1], "split-K"},
     {"gemm/mma/store.cuh", "m < args.m", "m <= args.m", &forms[1], "M and N tails"},
     {"gemm/mma/store.cuh", "128 * prim::load_readonly", "127 * prim::load_readonly", &forms[3], "aligned"},
+    {"gemm/mma/w4a16.cuh", "{word, word >> 8}", "{word, word >> 4}", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "high_base = 0x54005400", "high_base = 0x64006400", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "0x1010u : 0x3232u", "0x3232u : 0x1010u", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "tile == 0 && i % units_per_group", "tile == 0 && i", &float_forms[0], "deep K-tile"},
+    {"gemm/mma/w4a4.cuh", "part = Group<C>::zero;", ";", &float_forms[1], "aligned"},  // groups run on
+    {"gemm/mma/w4a4.cuh", "scale[e % 2]", "scale[e / 2]", &float_forms[1], "aligned"},
+    {"gemm/mma/w4a4.cuh", "e < 2 ? low_half", "e >= 2 ? low_half", &float_forms[1], "aligned"},
+    {"gemm/mma/w4a4.cuh", " || i == units - 1", "", &float_forms[1], "four K-slices"},
+    {"gemm/mma/w4a4.cuh", "tile == C.tiles_per_trip() - 1 && last", "last", &float_forms[1], "aligned"},  // too early
+    {"gemm/mma/w4a4.cuh", "ODD ? word : word << 4", "ODD ? word : word", &float_forms[2], "aligned"},
+    {"gemm/mma/config.cuh", "1.0f / 256", "1.0f / 255", &float_forms[2], "aligned"},
+    {"gemm/mma/load.cuh", "metadata_inside = first < rows", "metadata_inside = true", &float_forms[1], "M and N tails"},
+    {"gemm/mma/load.cuh", "(args.m + 15) / 16 * 16", "args.m", &float_forms[1], "M and N tails"},
+    // Whoever arrives last begins with its own sum: other roundings from launch to launch.
+    {"gemm/mma/reduce.cuh", "in_order = C.float_sums()", "in_order = false", &float_forms[1], "split-K"},
 };
 
 TEST(MmaProof, AWrongKernelIsCaught) {
