@@ -42,6 +42,12 @@ std::vector<roofline::Measured> measured_ceilings(const store::Store& store, con
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+/// Points that read the same operands one after the other: making those takes longer than most kernels' samples.
+std::vector<Point> by_operands(const Family& family, const Problem& problem, std::vector<Point> points) {
+  std::ranges::stable_sort(points, {}, [&](const Point& point) { return family.operand_key(point, problem); });
+  return points;
+}
+
 }  // namespace
 
 std::vector<const Family*> solvers(const Problem& problem, const job::Families& families) {
@@ -153,7 +159,7 @@ void Run::note_best(const Candidate& row) {
 void Run::candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
                      const std::optional<Point>& published) {
   std::vector<Built> batch;
-  for (const Point& point : points) {
+  for (const Point& point : shop_.gpu ? by_operands(family, problem, points) : points) {
     const std::string variant = family.variant(point, problem);
     if (!asked_.insert(variant).second) continue;  // the published point, come up again
     if (times_.contains(variant)) {
