@@ -34,11 +34,6 @@ class Clock {
   virtual Timing time(const Family&, const Point&, const Problem&, const compile::Build&) = 0;
 };
 
-/// What a plan's launch moves. The family speaks for the first one, which does the problem's work; a launch after it
-/// gathers what that one left in the plan's workspaces, reads all of them once (from L2 while they fit into it), and
-/// writes nothing that the family has not counted already.
-Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const Device& device);
-
 /// roofline::predict from the cubin, the launches and their traffic, summed over the launches; one file read per cubin,
 /// then remembered.
 std::unique_ptr<Clock> make_predicting_clock(const Target& target);

@@ -90,5 +90,8 @@ Gpu parse_gpu(std::string_view yaml, const std::string& name);
 std::map<std::string, Gpu> load_gpus(const std::filesystem::path& folder);
 /// The sheets compiled into the program, by id.
 std::map<std::string, Gpu> embedded_gpus();
+/// The sheet whose id stands in a product's name ("NVIDIA H200" → h200), the longest such id of that compute
+/// capability.
+std::optional<Gpu> sheet_of(std::string_view product, int compute_capability);
 
 }  // namespace qoq::roofline

@@ -28,36 +28,21 @@ double macs_per_mma(const std::string& arithmetic) {
   return arithmetic == "fp16" ? 16 * 8 * 16 : 16 * 8 * 32;
 }
 
-bool uses_mma_sync(const Mix& mix) {
-  return mix.named("IGMMA") + mix.named("HGMMA") + mix.named("QGMMA") + mix.named("UTCMMA") == 0;
-}
-
-/// How often a warp runs which instructions.
+/// How often a warp runs which instructions: the main loop as often as the MMAs ask for, everything else once. Without
+/// a loop that holds MMAs the whole kernel is the body.
 struct Execution {
   double trips = 1;  ///< of `body`
-  Mix body, outside;
+  const Footprint::Counts &body, &outside;
 
+  Execution(const Footprint& code, double mmas_per_warp) : body(code.body), outside(code.outside) {
+    if (body[Pipe::Tensor] > 0) trips = mmas_per_warp / body[Pipe::Tensor];
+  }
   double count(Pipe pipe) const { return trips * body[pipe] + outside[pipe]; }
-  double issued() const { return trips * body.issued() + outside.issued(); }
+  double issued() const { return trips * body.issued + outside.issued; }
   double shared_bytes() const {
     return trips * static_cast<double>(body.shared_bytes) + static_cast<double>(outside.shared_bytes);
   }
 };
-
-/// The main loop runs as often as the MMAs ask for; everything else once. Without a loop that holds MMAs the whole
-/// kernel is the body.
-Execution execution_of(const EntryCode& code, double mmas_per_warp) {
-  Execution run;
-  run.body = code.mix;
-  if (const Loop* loop = code.main()) {
-    run.body = loop->mix;
-    for (size_t i = 0; i < run.outside.pipes.size(); ++i) run.outside.pipes[i] = code.mix.pipes[i] - loop->mix.pipes[i];
-    run.outside.names["NOP"] = code.mix.named("NOP") - loop->mix.named("NOP");
-    run.outside.shared_bytes = code.mix.shared_bytes - loop->mix.shared_bytes;
-  }
-  if (run.body[Pipe::Tensor] > 0) run.trips = mmas_per_warp / run.body[Pipe::Tensor];
-  return run;
-}
 
 /// Where the CTAs go.
 struct Spread {
@@ -111,9 +96,9 @@ void time_sm(const Gpu& gpu, const Execution& run, double warps_per_block, doubl
   // One trip by itself: the instructions at a lone warp's pace, and from each barrier on the way through shared memory
   // into an MMA.
   const auto& latency = gpu.latency;
-  const double steps = std::max(1, run.body.named("BAR"));
+  const double steps = std::max(1, run.body.barriers);
   const double trip_clocks = steps * (latency.barrier.value + latency.shared.value + latency.mma.value) +
-                             run.body.issued() * latency.issue.value;
+                             run.body.issued * latency.issue.value;
   p.chain_us = std::ceil(spread.rounds) * run.trips * trip_clocks / (gpu.clock_ghz.value * 1e3);
 }
 
@@ -127,7 +112,7 @@ double sm_time(const Prediction& p, double warps_per_scheduler) {
 
 }  // namespace
 
-Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& launch) {
+Occupancy occupancy(const Device& device, const Footprint& code, const Launch& launch) {
   const auto threads = static_cast<int64_t>(launch.block.count());
   const int64_t warps = (threads + 31) / 32;
   const int64_t shared =
@@ -155,7 +140,7 @@ std::vector<std::pair<std::string_view, double>> Prediction::parts() const {
           {"chain", chain_us},   {"ramp", ramp_us},     {"launch", launch_us}};
 }
 
-Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, const Traffic& traffic,
+Prediction predict(const Gpu& gpu, const Footprint& code, const Launch& launch, const Traffic& traffic,
                    const Work& work, bool measured_bandwidth) {
   Prediction p;
   p.speed_of_light_us = speed_of_light_us(gpu, work, measured_bandwidth);
@@ -177,15 +162,15 @@ Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, 
   p.waves = p.blocks / (sms * p.residency.blocks_per_sm);
   p.tail_efficiency = p.blocks / sms / spread.per_sm;
 
-  const Execution run = execution_of(code, traffic.mma_instructions / p.blocks / warps_per_block);
-  const double tensor_share = uses_mma_sync(code.mix) ? gpu.mma_sync_fraction.value : 1;
+  const Execution run(code, traffic.mma_instructions / p.blocks / warps_per_block);
+  const double tensor_share = code.mma_sync ? gpu.mma_sync_fraction.value : 1;
   time_memory(gpu, launch, traffic, spread, measured_bandwidth, p);
   time_sm(gpu, run, warps_per_block, tensor_share, work.arithmetic, spread, p);
 
   const double clocks_per_us = gpu.clock_ghz.value * 1e3;
   // Only the first round's start and end stand alone; later ones hide behind the other resident CTAs.
   const double start_us = gpu.block_us.value + gpu.latency.dram.value / clocks_per_us +
-                          run.outside.issued() * gpu.latency.issue.value / clocks_per_us;
+                          run.outside.issued * gpu.latency.issue.value / clocks_per_us;
   p.ramp_us = start_us * (1 + (spread.rounds - 1) / spread.resident);
   p.launch_us = gpu.launch_us.value;
 

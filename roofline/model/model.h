@@ -9,6 +9,7 @@
 #include "roofline/gpu/gpu.h"
 #include "roofline/instruction_mix/instruction_mix.h"
 #include "roofline/model/ceilings.h"
+#include "roofline/model/footprint.h"
 
 namespace qoq::roofline {
 
@@ -18,7 +19,10 @@ struct Occupancy {
   int warps_per_sm = 0;   ///< of those CTAs
   std::string limiter;    ///< "registers", "shared memory", "threads", "blocks"
 };
-Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& launch);
+Occupancy occupancy(const Device& device, const Footprint& code, const Launch& launch);
+inline Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& launch) {
+  return occupancy(device, footprint_of(code), launch);
+}
 
 /// A launch's predicted time and why. The parts are what each resource alone would take, in µs; the total is not their
 /// sum, because they overlap (README.md says how).
@@ -52,7 +56,11 @@ struct Prediction {
 /// Predicts one launch. `code` is the launch's entry; `traffic` and `work` say what that launch does. Deterministic.
 /// By the measured DRAM bandwidth where the sheet has one, or the listed one. A kernel of which not one CTA fits on an
 /// SM gets an infinite total. Throws Fault::Input when the GPU has no rate for the arithmetic.
-Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, const Traffic& traffic,
+Prediction predict(const Gpu& gpu, const Footprint& code, const Launch& launch, const Traffic& traffic,
                    const Work& work, bool measured_bandwidth = true);
+inline Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, const Traffic& traffic,
+                          const Work& work, bool measured_bandwidth = true) {
+  return predict(gpu, footprint_of(code), launch, traffic, work, measured_bandwidth);
+}
 
 }  // namespace qoq::roofline
