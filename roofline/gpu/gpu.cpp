@@ -45,10 +45,12 @@ const std::vector<Field>& fields() {
       {"pipes.issue", "warps/clk/SM", 1, 16, [](Gpu& g) -> Rate& { return g.pipes.issue; }},
       {"latency.dram", clk, 1, 1e4, [](Gpu& g) -> Rate& { return g.latency.dram; }},
       {"latency.l2", clk, 1, 1e4, [](Gpu& g) -> Rate& { return g.latency.l2; }},
+      {"latency.queue", clk, 0, 1e4, [](Gpu& g) -> Rate& { return g.latency.queue; }},
       {"latency.shared", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.shared; }},
       {"latency.mma", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.mma; }},
       {"latency.barrier", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.barrier; }},
       {"latency.issue", clk, 1, 100, [](Gpu& g) -> Rate& { return g.latency.issue; }},
+      {"same_line", "clk/request", 0, 100, [](Gpu& g) -> Rate& { return g.same_line; }},
       {"launch", "us", 0, 100, [](Gpu& g) -> Rate& { return g.launch_us; }},
       {"block", "us", 0, 100, [](Gpu& g) -> Rate& { return g.block_us; }},
   };

@@ -26,6 +26,10 @@ Footprint footprint_of(const EntryCode& code) {
     print.loops = true;
     print.body = count(loop->mix);
     print.outside = count(code.mix) - print.body;
+    for (const Loop& other : code.loops) {
+      if (other.mma() > 0 && (other.end < loop->begin || other.begin > loop->end))
+        print.outside = print.outside - count(other.mix);
+    }
   }
   return print;
 }

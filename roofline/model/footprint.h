@@ -24,7 +24,8 @@ struct Footprint {
   bool mma_sync = true;             ///< its MMAs are mma.sync's: no wgmma, no tcgen05
   bool loops = false;               ///< `body` is a loop that holds MMAs; else it is the whole kernel
   Counts body;                      ///< one trip of the main loop
-  Counts outside;                   ///< everything else, once
+  Counts outside;  ///< everything else, once; without other loops of MMAs beside the main one: copies for tails, whose
+                   ///< trips the MMA count has
 };
 
 Footprint footprint_of(const EntryCode& code);
