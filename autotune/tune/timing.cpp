@@ -50,6 +50,7 @@ class PredictingClock final : public Clock {
     timing.source = store::Source::Predicted;
     timing.median_us = forecast.total_us;
     timing.details = details_of(subject, forecast).dump();
+    timing.subject = std::make_shared<const roofline::Subject>(subject);
     return timing;
   }
 

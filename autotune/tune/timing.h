@@ -8,6 +8,7 @@
 #include "autotune/tune/target.h"
 #include "autotune/worker/worker.h"
 #include "kernels/family.h"
+#include "roofline/model/subject.h"
 
 namespace qoq::tune {
 
@@ -22,6 +23,7 @@ struct Timing {
   bool timed_out = false;      ///< the failure is a run that did not end
   bool transient = false;      ///< the failure is the moment's, not the variant's: worth another try
   double gpu_s = 0;            ///< of the GPU's time that the samples cost; 0 when predicted
+  std::shared_ptr<const roofline::Subject> subject{};  ///< what was predicted, to be predicted on changed rates
 };
 
 /// A measured sample as a row's time, its conditions in the details.

@@ -86,7 +86,8 @@ class Demand {
     const double memory = add_memory(g, p), sm = add_sm(g, p);
     const double same_line = gpu_.same_line.value * traffic_.same_line_requests * g.blocks / blocks_ / clocks_per_us_;
     p.same_line_us += g.count * same_line;
-    return g.count * overlap({memory, sm, same_line}, kApart);
+    const double power = traffic_.pipeline_stages > 1 ? kApart : 1;  // with one stage nothing runs ahead
+    return g.count * overlap({memory, sm, same_line}, power);
   }
 
   /// Clocks of an idle GPU's load, mixed by where the loads hit.
