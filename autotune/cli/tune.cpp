@@ -98,7 +98,7 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
   settings.seed = seed(options).value_or(settings.seed);
   if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
-  search::make_strategy(settings, search::Space({}));  // refuses an unknown name now, not after the first kernels
+  search::strategy_named(settings.strategy);  // refuses an unknown name now, not after the first kernels
   return settings;
 }
 

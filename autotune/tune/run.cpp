@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/tune/candidate.h"
+#include "autotune/tune/predictor.h"
 #include "autotune/tune/tune.h"
 #include "roofline/gpu/measured.h"
 
@@ -110,14 +111,26 @@ void Run::explain(const Problem& problem) {
 void Run::search(const Family& family, const Problem& problem) {
   const auto published = published_point(family, problem);
   if (published) candidates(family, problem, {*published}, published);
-  const auto strategy = search::make_strategy(settings_, space_of(job_, family, problem));
+  search::Settings settings = settings_;
+  settings.predict = [&](std::span<const Point> points) { return predictions(family, problem, points); };
+  const auto strategy = search::make_strategy(settings, space_of(job_, family, problem));
   while (!stop_.stop_requested()) {
     const std::vector<Point> points = strategy->ask();
-    if (points.empty()) break;
+    if (points.empty() || stop_.stop_requested()) break;
     candidates(family, problem, points, published);
     if (stop_.stop_requested()) break;  // some of them have no answer
     strategy->tell(answers(family, problem, points));
   }
+}
+
+/// For a strategy that ranks by them; those of rows to come are kept, so that each can say what was expected of it.
+std::vector<std::optional<double>> Run::predictions(const Family& family, const Problem& problem,
+                                                    std::span<const Point> points) {
+  auto predicted = predict_points(shop_, family, problem, points, progress_, stop_);
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (predicted[i]) predicted_us_[family.variant(points[i], problem)] = *predicted[i];
+  }
+  return predicted;
 }
 
 /// What the last other environment of this very GPU and these modes found best, and what published code would take.
@@ -139,6 +152,7 @@ void Run::remember(const Problem& problem) {
   asked_.clear();
   times_.clear();
   if (fragile_) fragile_->begin();
+  predicted_us_.clear();
   best_us_ = 0;
   for (const Candidate& row : store_.candidates({.environment = environment_,
                               .problem = problem.text(),
@@ -251,6 +265,9 @@ void Run::time_and_record(const Built& b, const verify::Verdict& verdict, const 
       return;
     }
     put_timing(row, timing);
+    const auto predicted = predicted_us_.find(row.variant);
+    if (row.source == store::Source::Measured && predicted != predicted_us_.end())
+      put_prediction(row, predicted->second);
     if (row.outcome == Outcome::Ok) {
       good_variants_.insert(row.variant);
       note_best(row);
