@@ -70,6 +70,7 @@ struct Work {
   std::string arithmetic;  ///< which tensor rate bounds them: "int8", "fp16", …
   double read_bytes = 0;   ///< each input once
   double write_bytes = 0;  ///< each output once
+  double elements = 0;     ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
 };
 
 /// What one variant does to solve it.
@@ -79,6 +80,8 @@ struct Traffic {
   double l2_read_bytes = 0;     ///< all CTAs' loads
   double mma_instructions = 0;  ///< warp-level, padding included
   int pipeline_stages = 1;      ///< tiles in flight per CTA
+  /// Work::elements as warps take them into their registers, padding included: one that r warps take counts r times.
+  double taken_elements = 0;
 };
 
 /// Kernels that share one config struct: gemm/mma, attention/decode … Everything above asks only this.

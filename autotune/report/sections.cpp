@@ -13,10 +13,11 @@ constexpr Section kOpening[] = {
 };
 constexpr GpuSection kGpu[] = {
     {"roofline", add_roofline},       {"problems", add_problems}, {"measuring", add_measuring},
-    {"baselines", add_baselines},     {"layouts", add_layouts},   {"failures", add_failures},
+    {"baselines", add_baselines},     {"overhead", add_overhead}, {"layouts", add_layouts},   {"failures", add_failures},
     {"environment", add_environment},
 };
 constexpr Section kClosing[] = {
+    {"seed_figures", add_seed_figures},
     {"anchors", add_anchors},
     {"provenance", add_provenance},
 };

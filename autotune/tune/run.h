@@ -9,6 +9,7 @@
 #include "autotune/job/job.h"
 #include "autotune/search/strategy.h"
 #include "autotune/store/store.h"
+#include "autotune/tune/ablation.h"
 #include "autotune/tune/finish.h"
 #include "autotune/tune/progress.h"
 #include "autotune/tune/workshop.h"
@@ -36,6 +37,7 @@ class Run {
  private:
   void search(const Family& family, const Problem& problem);
   void revalidate(const Problem& problem);
+  void finish(const Problem& problem);
   void remember(const Problem& problem);
   void note_best(const store::Candidate& row);
   void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
@@ -59,6 +61,7 @@ class Run {
   const job::Families& families_;
   int64_t environment_ = 0;
   std::optional<Finish> finish_;  ///< on an attached GPU
+  std::optional<Ablation> ablation_;
   std::set<std::string> good_variants_;
   // of the current problem
   std::set<std::string> asked_;                         ///< variants this run has asked for
