@@ -12,8 +12,8 @@ namespace qoq::job {
 namespace fs = std::filesystem;
 namespace {
 
-const std::array<std::string, 14> job_keys{"name",   "models", "tp",        "m",       "schemes",
-                                           "layers", "output", "bias",      "attention", "targets",
+const std::array<std::string, 14> job_keys{"name",   "models", "tp",       "m",          "schemes",
+                                           "layers", "output", "bias",     "attention",  "targets",
                                            "search", "spaces", "problems", "ablate_each"};
 const std::array<std::string, 4> scheme_keys{"scheme", "m", "layers", "output"};
 const std::array<std::string, 5> attention_keys{"scheme", "batch", "ctx", "q", "output"};

@@ -40,9 +40,10 @@ Cell overhead_cell(const OverheadFacts& facts) {
 
 Cell predicted_cell(const OverheadFacts& facts) {
   if (!facts.predicted_too()) return missing();
-  return {.text = signed_percent_text(facts.predicted_overhead()),
-          .note = fmt::format("{} / {} µs", time_text(facts.predicted_kernel_us), time_text(facts.predicted_ablation_us)),
-          .number = facts.predicted_overhead()};
+  return {
+      .text = signed_percent_text(facts.predicted_overhead()),
+      .note = fmt::format("{} / {} µs", time_text(facts.predicted_kernel_us), time_text(facts.predicted_ablation_us)),
+      .number = facts.predicted_overhead()};
 }
 
 std::vector<Cell> make_row(const ProblemFacts& problem, const OverheadFacts& facts, bool predicted_too) {
@@ -61,19 +62,20 @@ std::vector<Cell> make_row(const ProblemFacts& problem, const OverheadFacts& fac
                   overhead_cell(facts)});
   }
   if (predicted_too) cells.push_back(predicted_cell(facts));
-  cells.insert(cells.end(), {instruction_cell(facts.whole, facts.uncounted),
-                             instruction_cell(facts.dequantisation, facts.uncounted), issue_cell(facts),
-                             busy_cell(facts)});
+  cells.insert(cells.end(),
+               {instruction_cell(facts.whole, facts.uncounted), instruction_cell(facts.dequantisation, facts.uncounted),
+                issue_cell(facts), busy_cell(facts)});
   return cells;
 }
 
 Table make_table(const GpuFacts& gpu, bool predicted_too) {
   Table table{.title = "", .columns = {}, .rows = {}, .searchable = true};
-  table.columns = {{"problem", false, ""},
-                   {"dequantisation", false, "how; the scheme's name where it has no choice"},
-                   {"µs: kernel / ablation", true, "the ablation does the same loads and the same MMAs, nothing between"},
-                   {"source", false, "of both times"},
-                   {"overhead", true, "t(kernel) / t(ablation) − 1; below: the same as a share of the kernel's time"}};
+  table.columns = {
+      {"problem", false, ""},
+      {"dequantisation", false, "how; the scheme's name where it has no choice"},
+      {"µs: kernel / ablation", true, "the ablation does the same loads and the same MMAs, nothing between"},
+      {"source", false, "of both times"},
+      {"overhead", true, "t(kernel) / t(ablation) − 1; below: the same as a share of the kernel's time"}};
   if (predicted_too)
     table.columns.push_back({"predicted", true, "the overhead that the model says for the same two kernels"});
   table.columns.insert(
@@ -82,7 +84,8 @@ Table make_table(const GpuFacts& gpu, bool predicted_too) {
         "CUDA-core instructions of a thread per stored weight or cached element, the whole kernel; below: per element "
         "that a warp takes into its registers (each warp along m takes it once more)"},
        {"of them dequantisation", true, "kernel less ablation"},
-       {"share of issue", true, "dequantisation's instructions of all that the kernel issues; below: all CUDA-core ones"},
+       {"share of issue", true,
+        "dequantisation's instructions of all that the kernel issues; below: all CUDA-core ones"},
        {"CUDA cores busy", true,
         "predicted: what the busiest CUDA-core pipe would take alone, of the kernel's predicted time; it overlaps with "
         "the rest"}});
@@ -105,15 +108,20 @@ void add_overhead(const GpuFacts& gpu, Document& document) {
       predicted_too |= facts.predicted_too();
     }
   }
-  const std::string badge = measured && predicted ? "measured and predicted" : measured ? "measured" : predicted ? "predicted" : "";
+  const std::string badge = measured && predicted ? "measured and predicted"
+                            : measured            ? "measured"
+                            : predicted           ? "predicted"
+                                                  : "";
   document.add(Heading{3, "CUDA-core overhead", gpu.id() + "-overhead", badge});
   if (!any) {
-    document.add(Paragraph{"The database holds no ablations for this GPU: tune makes them unless it is told --skip ablations."});
+    document.add(
+        Paragraph{"The database holds no ablations for this GPU: tune makes them unless it is told --skip ablations."});
     return;
   }
   if (predicted) {
-    document.add(Paragraph{"The times here are predicted: they say what the model makes of the machine code, and no GPU has "
-                           "confirmed them. The instruction counts are read from the compiled kernels."});
+    document.add(
+        Paragraph{"The times here are predicted: they say what the model makes of the machine code, and no GPU has "
+                  "confirmed them. The instruction counts are read from the compiled kernels."});
   }
   document.add(make_table(gpu, predicted_too));
 }

@@ -17,11 +17,11 @@ struct InstructionFacts {
 
 /// A kernel beside the same kernel without its dequantisation (an ablation row's details, key "overhead").
 struct OverheadFacts {
-  std::string kernel;                         ///< variant; empty where the row does not say
-  std::string ablation;                       ///< its ablation's variant
+  std::string kernel;                           ///< variant; empty where the row does not say
+  std::string ablation;                         ///< its ablation's variant
   store::Outcome outcome = store::Outcome::Ok;  ///< of the ablation
-  std::string reason;                         ///< why there are no two times; empty when there are
-  std::string dequant;                        ///< the kernel's dequantisation by name: "imad"; empty: it has no choice
+  std::string reason;                           ///< why there are no two times; empty when there are
+  std::string dequant;  ///< the kernel's dequantisation by name: "imad"; empty: it has no choice
 
   store::Source source = store::Source::None;  ///< of both times
   double kernel_us = 0, ablation_us = 0;
@@ -34,8 +34,8 @@ struct OverheadFacts {
   std::optional<double> cuda_core_time, issue_time;
 
   bool timed() const { return reason.empty(); }
-  double overhead() const { return kernel_us / ablation_us - 1; }         ///< t(kernel) / t(ablation) − 1
-  double share_of_time() const { return 1 - ablation_us / kernel_us; }    ///< of the kernel's time
+  double overhead() const { return kernel_us / ablation_us - 1; }       ///< t(kernel) / t(ablation) − 1
+  double share_of_time() const { return 1 - ablation_us / kernel_us; }  ///< of the kernel's time
   double predicted_overhead() const { return predicted_kernel_us / predicted_ablation_us - 1; }
   bool predicted_too() const { return predicted_ablation_us > 0; }
 };

@@ -90,7 +90,8 @@ void Ablation::take(const Problem& problem, const std::stop_token& stop) {
   const auto finished = store_.finished(environment_, problem.text());
   for (const Candidate& kernel : kernels(problem)) {
     if (stop.stop_requested()) return;
-    const auto family = std::ranges::find_if(families_, [&](const auto& known) { return known->name() == kernel.family; });
+    const auto family =
+        std::ranges::find_if(families_, [&](const auto& known) { return known->name() == kernel.family; });
     if (family == families_.end()) fail("{}: there is no family {}", kernel.variant, kernel.family);
     Built whole{family->get(), point_of(kernel), problem, {}};
     Built bare = whole;
@@ -132,7 +133,8 @@ std::vector<Candidate> Ablation::kernels(const Problem& problem) const {
 }
 
 /// The ablation's row; one without a variant when nothing is to be recorded now.
-Candidate Ablation::ablate(const Candidate& kernel, const Built& whole_point, Built& bare, const std::stop_token& stop) {
+Candidate Ablation::ablate(const Candidate& kernel, const Built& whole_point, Built& bare,
+                           const std::stop_token& stop) {
   Candidate row = new_candidate(shop_.target, *bare.family, bare.problem, bare.point, std::nullopt);
   row.ablated = true;
   if (const auto reason = bare.family->unsupported(bare.point, bare.problem, shop_.target.device)) {

@@ -32,8 +32,7 @@ Executed executed(const EntryCode& code, double mma_instructions, double warps) 
 Overhead overhead(const Executed& kernel, const std::optional<Executed>& ablation, double elements, double taken) {
   if (!(elements > 0) || !(taken > 0)) fail("no weights or cached elements to spread the instructions over");
   Overhead result{cost_of(kernel.cuda_core, kernel.issued, elements, taken), std::nullopt};
-  if (ablation)
-    result.dequantisation = cost_of(kernel.cuda_core - ablation->cuda_core, kernel.issued, elements, taken);
+  if (ablation) result.dequantisation = cost_of(kernel.cuda_core - ablation->cuda_core, kernel.issued, elements, taken);
   return result;
 }
 

@@ -17,7 +17,8 @@ using store::Outcome;
 /// With b = 1 there is no ablation.
 class AblatableFamily final : public ToyFamily {
  public:
-  std::optional<std::string> unsupported(const Point& point, const Problem& problem, const Device& device) const override {
+  std::optional<std::string> unsupported(const Point& point, const Problem& problem,
+                                         const Device& device) const override {
     if (point.contains("ablated") && point.at("b") == 1) return "an odd layout has no ablation";
     return ToyFamily::unsupported(point, problem, device);
   }
@@ -77,8 +78,8 @@ TEST_F(Ablations, AJobMayAskForEachValueOfAParameter) {
   EXPECT_EQ(run().ablations, 3u);
   std::vector<std::string> variants;
   for (const Candidate& row : ablated()) variants.push_back(row.variant);
-  EXPECT_EQ(variants, (std::vector<std::string>{"toy/only.a1.b0.ablated", "toy/only.a2.b0.ablated",
-                                                "toy/only.a0.b0.ablated"}));
+  EXPECT_EQ(variants,
+            (std::vector<std::string>{"toy/only.a1.b0.ablated", "toy/only.a2.b0.ablated", "toy/only.a0.b0.ablated"}));
 }
 
 TEST_F(Ablations, AKernelWithoutOneGetsARowThatSaysWhy) {
