@@ -71,6 +71,7 @@ struct Work {
   std::string fallback;    ///< which where the GPU has no such rate: int8 for int4 from sm_90 on; empty: none
   double read_bytes = 0;   ///< each input once
   double write_bytes = 0;  ///< each output once
+  double elements = 0;     ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
 };
 
 /// What one variant does to solve it.
@@ -86,6 +87,8 @@ struct Traffic {
   /// Behind the main loop of the CTA that puts split sums together: accesses of L2 that wait for each other, and the
   /// bytes it writes and reads.
   double merge_steps = 0, merge_bytes = 0;
+  /// Work::elements as warps take them into their registers, padding included: one that r warps take counts r times.
+  double taken_elements = 0;
 };
 
 /// Kernels that share one config struct: gemm/mma, attention/decode … Everything above asks only this.

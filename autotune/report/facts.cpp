@@ -301,6 +301,9 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
     if (shown.contains(row.id)) {
       facts.gpus.push_back(summarise_gpu(row, list, problems, label_of, chosen, layouts));
       add_measurements(list, store.races(row.id), facts.gpus.back());
+      std::map<std::string, std::vector<OverheadFacts>> overheads = read_overheads(list);
+      for (ProblemFacts& problem : facts.gpus.back().problems)
+        problem.overheads = std::move(overheads[problem.problem.text]);
     }
   }
   return facts;

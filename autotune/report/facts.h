@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "autotune/report/overhead_facts.h"
 #include "autotune/report/report.h"
 #include "autotune/store/store.h"
 #include "roofline/model/ceilings.h"
@@ -64,6 +65,7 @@ struct ProblemFacts {
   std::vector<BaselineFacts> baselines;  ///< in the order recorded
   std::optional<store::RaceRow> race;    ///< of its fastest variants
   std::vector<ProfiledRow> profiled;     ///< in the order recorded
+  std::vector<OverheadFacts> overheads;  ///< of kernels that have an ablation row, fastest first
 
   bool timed() const { return chosen && chosen->median_us; }
   /// The published point's row, when its time may be compared with the chosen one's (same source).

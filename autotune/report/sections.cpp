@@ -12,11 +12,12 @@ constexpr Section kOpening[] = {
     {"summary", add_summary},
 };
 constexpr GpuSection kGpu[] = {
-    {"roofline", add_roofline},       {"problems", add_problems}, {"measuring", add_measuring},
-    {"baselines", add_baselines},     {"layouts", add_layouts},   {"failures", add_failures},
-    {"environment", add_environment},
+    {"roofline", add_roofline},   {"problems", add_problems},       {"measuring", add_measuring},
+    {"baselines", add_baselines}, {"overhead", add_overhead},       {"layouts", add_layouts},
+    {"failures", add_failures},   {"environment", add_environment},
 };
 constexpr Section kClosing[] = {
+    {"seed_figures", add_seed_figures},
     {"anchors", add_anchors},
     {"provenance", add_provenance},
 };

@@ -86,6 +86,7 @@ Run::Run(const job::Job& job, Workshop& workshop, store::Store& store, const sea
   store_.put_gpu(environment_, gpu_row(shop_.target));
   if (shop_.gpu) finish_.emplace(shop_, store_, environment_, families_, summary_);
   if (shop_.target.simulated()) fragile_.emplace(shop_, store_, environment_, families_);
+  if (shop_.extras.ablations) ablation_.emplace(job_, shop_, store_, environment_, families_, summary_);
 }
 
 void Run::problem(const Problem& problem) {
@@ -96,10 +97,17 @@ void Run::problem(const Problem& problem) {
   } else {
     for (const Family* family : solvers(problem, families_)) search(*family, problem);
   }
+  finish(problem);
+}
+
+/// What follows a problem's search.
+void Run::finish(const Problem& problem) {
   if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem);
-  if (!finish_ || stop_.stop_requested()) return;
-  if (shop_.extras.race) finish_->race(problem);
-  if (shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
+  if (finish_ && shop_.extras.race && !stop_.stop_requested()) finish_->race(problem);
+  if (finish_ && shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
+  if (!ablation_ || stop_.stop_requested()) return;
+  progress_.enter(shop_.target.name + "  ablation of " + problem.text());
+  ablation_->take(problem, stop_);
 }
 
 void Run::explain(const Problem& problem) {

@@ -10,6 +10,7 @@
 #include "autotune/job/job.h"
 #include "autotune/search/strategy.h"
 #include "autotune/store/store.h"
+#include "autotune/tune/ablation.h"
 #include "autotune/tune/finish.h"
 #include "autotune/tune/fragile.h"
 #include "autotune/tune/progress.h"
@@ -40,6 +41,7 @@ class Run {
   std::vector<std::optional<double>> predictions(const Family& family, const Problem& problem,
                                                  std::span<const Point> points);
   void revalidate(const Problem& problem);
+  void finish(const Problem& problem);
   void remember(const Problem& problem);
   void note_best(const store::Candidate& row);
   void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
@@ -64,6 +66,7 @@ class Run {
   int64_t environment_ = 0;
   std::optional<Finish> finish_;    ///< on an attached GPU
   std::optional<Fragile> fragile_;  ///< on a simulated one
+  std::optional<Ablation> ablation_;
   std::set<std::string> good_variants_;
   // of the current problem
   std::set<std::string> asked_;                         ///< variants this run has asked for

@@ -19,7 +19,7 @@ LAYERS = [
     ["kernels/gemm/", "kernels/attention/", "kernels/ceiling/", "kernels/activation/", "kernels/checkpoint/"],
     ["kernels/families."],
     ["roofline/instruction_mix/", "roofline/gpu/"],
-    ["roofline/model/", "roofline/serving/"],
+    ["roofline/model/", "roofline/overhead/", "roofline/serving/"],
     ["autotune/job/", "autotune/compile/", "autotune/verify/", "autotune/measure/", "autotune/counters/",
      "autotune/search/", "autotune/store/", "autotune/interchange/"],
     ["autotune/baselines/"],  # other libraries' kernels on the lanes that ours run on

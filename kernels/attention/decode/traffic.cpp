@@ -21,6 +21,7 @@ Work decode_work(const AttentionProblem& p) {
   work.arithmetic = "fp16";
   work.read_bytes = cache_bytes(p) + query_bytes(p);
   work.write_bytes = query_bytes(p);
+  work.elements = 2.0 * p.kv_heads * p.head_dim * static_cast<double>(p.seen_tokens());
   return work;
 }
 
@@ -37,6 +38,7 @@ Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const 
   traffic.pipeline_stages = c.stages;
   traffic.mma_instructions =
       units * p.kv_heads * v.row_blocks(p) * c.row_tiles * (2 * wide * c.steps() + (c.quantized() ? 1 : 0));
+  traffic.taken_elements = units * 16 * 2.0 * p.kv_heads * p.head_dim * v.row_blocks(p);
   traffic.l2_read_bytes = cache_bytes(p) * v.row_blocks(p) + query_bytes(p);
   // Row blocks of a sequence run side by side and find each other's pages in L2, if one sequence fits.
   const double sequence = cache_bytes(p) / p.batch;

@@ -55,6 +55,7 @@ Work gemm_work(const GemmProblem& p) {
   if (p.scheme == Scheme::W4A8Channel) work.read_bytes += 4.0 * p.m + 2.0 * p.n;
   if (p.bias) work.read_bytes += 2.0 * p.n;
   work.write_bytes = output_bytes(p) * p.m * p.n;
+  work.elements = 1.0 * p.n * p.k;
   return work;
 }
 
@@ -65,7 +66,9 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
 
   Traffic traffic;
   traffic.pipeline_stages = c.stages;
-  traffic.mma_instructions = tiles * v.k_tiles(p) * (1.0 * c.block_k / c.mma_k()) * (c.block_m / 16.0) * (c.block_n / 8.0);
+  traffic.mma_instructions =
+      tiles * v.k_tiles(p) * (1.0 * c.block_k / c.mma_k()) * (c.block_m / 16.0) * (c.block_n / 8.0);
+  traffic.taken_elements = tiles * v.k_tiles(p) * (1.0 * c.block_k * c.block_n) * c.warps_m();
   traffic.l2_read_bytes = tiles * (activation_bytes(p, rows) + weight_bytes(p, columns, p.k));
 
   // One wave is about one CTA an SM; along the raster it covers wave_n × wave_m tiles.
