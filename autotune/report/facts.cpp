@@ -326,6 +326,7 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
   facts.generated_at = options.generated_at;
   facts.command_line = options.command_line;
   facts.jobs = store.jobs();
+  facts.runs = store.runs();
   std::map<std::string, store::ProblemRow> problems;
   for (auto& problem : store.problems()) problems[problem.text] = problem;
 

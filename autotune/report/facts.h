@@ -117,6 +117,7 @@ struct Facts {
   std::string newest_at;     ///< when the newest rows were asked for
   std::string command_line;
   std::vector<store::JobRow> jobs;
+  std::vector<store::RunRow> runs;  ///< the commands that filled the database, in the order started
   std::vector<GpuFacts> gpus;
   /// Environments that a newer one of the same GPU and mode has replaced; their rows are in the CSV only.
   std::vector<store::EnvironmentRow> superseded;

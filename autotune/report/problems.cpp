@@ -51,6 +51,13 @@ Cell share_cell(const Candidate& row) {
           .share = std::clamp(share, 0.0, 1.0)};
 }
 
+/// Beside a measured time the model's word is marked as the model's.
+Cell limiter_cell(const Candidate& row) {
+  const std::string name = limiter(row);
+  if (name.empty()) return missing();
+  return {.text = name, .note = row.source == store::Source::Predicted ? "" : "by the model"};
+}
+
 /// Another variant, by what it changes, and its time.
 Cell other_cell(const Candidate& row, const Candidate& chosen) {
   std::string parts = difference(row.variant, chosen.variant);
@@ -114,7 +121,7 @@ std::vector<Cell> make_row(const ProblemFacts& facts, std::string details, bool 
   } else {
     cells.insert(cells.end(), {missing(), missing(), missing()});
   }
-  if (limiters) cells.push_back(facts.timed() ? Cell{.text = limiter(*facts.chosen)} : missing());
+  if (limiters) cells.push_back(facts.timed() ? limiter_cell(*facts.chosen) : missing());
   add_runner_up(facts, cells);
   add_published(facts, cells);
   return cells;
@@ -139,7 +146,7 @@ void add_problems(const GpuFacts& gpu, Document& document) {
       {"µs", true, "median; ± its relative interquartile range where it was measured"},
       {"source", false, ""},
       {"of speed of light", true, "least time by DRAM bytes or tensor rate / time; below: that least time"}};
-  if (limiters) table.columns.push_back({"limited by", false, "the largest part of the predicted time"});
+  if (limiters) table.columns.push_back({"limited by", false, "the largest part of the time that the model predicts"});
   table.columns.insert(
       table.columns.end(),
       {{"runner-up", false,

@@ -89,8 +89,11 @@ json make_plot(const std::vector<const ProblemFacts*>& problems) {
                       {"points", staircase(*problems[i])}});
   }
   const auto most = static_cast<double>(problems.front()->progress.evaluations);
+  double least = 0.9;  // whole tenths below the worst first row
+  for (const ProblemFacts* facts : problems)
+    least = std::min(least, std::floor(facts->progress.share_after(facts->progress.steps.front().evaluation) * 10) / 10);
   return {{"x", {{"label", "evaluations, failed ones too"}, {"scale", "log"}, {"min", 1}, {"max", std::max(2.0, most)}}},
-          {"y", {{"label", "best found / best so far"}, {"scale", "linear"}, {"min", 0}, {"max", 1}}},
+          {"y", {{"label", "best found / best so far"}, {"scale", "linear"}, {"min", least}, {"max", 1}}},
           {"lines", json::array()},
           {"series", series}};
 }
@@ -146,7 +149,7 @@ void add_search_progress(const GpuFacts& gpu, Document& document) {
   document.add(Figure{
       .id = gpu.id() + "-search-plot",
       .title = fmt::format("{}: best found / best so far, over evaluations ({})", gpu.name(), gpu.source()),
-      .alt = fmt::format("Staircases over up to {}: the best so far of {}, as a share of the best found. Half of the "
+      .alt = fmt::format("Staircases over up to {}: the best so far of {}, as a share of the best found, up to 1. Half of the "
                          "problems have {} of it after 1 evaluation, {} after a tenth of the longest search.",
                          plural(most, "evaluation"), plural(static_cast<int64_t>(problems.size()), "problem"),
                          percent_text(quantile_after(problems, 1, 0.5)),

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr double kWidth = 960, kPlotHeight = 460, kLeft = 76, kRight = 22, kTop = 44, kBottom = 58;
-constexpr double kLetter = 6.4;  ///< mean width of a letter of the texts' 12 px
+constexpr double kLetter = 6.9;  ///< mean width of a letter of the texts' 12 px
 // The light colours of report.css.
 constexpr std::array kSeries = {"#0072b2", "#d55e00", "#009e73", "#b4559a", "#c98a00", "#4a9fd0"};
 constexpr const char *kInk = "#1a1f26", *kQuiet = "#5d6875", *kGrid = "#e9ecf0", *kRoof = "#39424d";
