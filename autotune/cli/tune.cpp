@@ -86,7 +86,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "attached GPUs: no search; what the last other environment of this GPU (driver, compiler, kernels) "
       "found best is verified, timed and raced again")(
       "skip", po::value<std::vector<std::string>>()->composing()->value_name("STEP"),
-      "attached GPUs: leave out race, cross-check, baselines or counters; may be given several times");
+      "leave out race, cross-check, baselines or counters (attached GPUs), ablations (all targets); may be given "
+      "several times");
   declare_seed(options, "of the search and of the proofs' operands (default: the job's, and fresh operands)");
   declare_jobs(options);
   declare_cache(options);
@@ -98,7 +99,7 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
   settings.seed = seed(options).value_or(settings.seed);
   if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
-  search::make_strategy(settings, search::Space({}));  // refuses an unknown name now, not after the first kernels
+  search::strategy_named(settings.strategy);  // refuses an unknown name now, not after the first kernels
   return settings;
 }
 
@@ -120,8 +121,10 @@ tune::Extras extras_of(const Options& options) {
       extras.baselines = false;
     else if (step == "counters")
       extras.counters = false;
+    else if (step == "ablations")
+      extras.ablations = false;
     else
-      bad_input("--skip {}: there is no such step; there are: race, cross-check, baselines, counters", step);
+      bad_input("--skip {}: there is no such step; there are: race, cross-check, baselines, counters, ablations", step);
   }
   return extras;
 }
@@ -137,6 +140,7 @@ void print(const tune::Summary& summary, const std::string& database) {
   fmt::print("{} candidates in {:.1f} s ({:.0f}/s): {} recorded{}, {} known before; {} variants ok\n",
              recorded + summary.known, summary.seconds, rate, recorded, outcomes.empty() ? "" : " (" + outcomes + ")",
              summary.known, summary.variants);
+  if (summary.ablations > 0) fmt::print("{} ablations of the best kernels\n", summary.ablations);
   if (summary.gpu_s > 0) {
     fmt::print("{:.1f} s of samples on the GPU in {:.1f} s of sampling; {} races, {} changed the winner\n",
                summary.gpu_s, summary.sampling_s, summary.races, summary.changed);
@@ -169,6 +173,7 @@ int run(const Options& options) {
 
   for (const job::Refusal& refusal : job.refusals)
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
+  store.add_run(job.name, command_line(options));
   tune::Summary summary;
   bool by_user = false;
   {

@@ -12,8 +12,9 @@ namespace qoq::job {
 namespace fs = std::filesystem;
 namespace {
 
-const std::array<std::string, 13> job_keys{"name", "models",    "tp",      "m",      "schemes", "layers",  "output",
-                                           "bias", "attention", "targets", "search", "spaces",  "problems"};
+const std::array<std::string, 14> job_keys{"name",   "models", "tp",       "m",          "schemes",
+                                           "layers", "output", "bias",     "attention",  "targets",
+                                           "search", "spaces", "problems", "ablate_each"};
 const std::array<std::string, 4> scheme_keys{"scheme", "m", "layers", "output"};
 const std::array<std::string, 5> attention_keys{"scheme", "batch", "ctx", "q", "output"};
 const std::array<std::string, 4> search_keys{"strategy", "budget", "minutes", "seed"};
@@ -140,6 +141,17 @@ Search read_search(const Yaml& value, std::span<const std::string> strategies) {
   return search;
 }
 
+/// A parameter of some family.
+std::string read_ablate_each(const Yaml& value, const Families& families) {
+  std::vector<std::string> names;
+  for (const auto& family : families) {
+    for (const Parameter& parameter : family->parameters()) {
+      if (std::ranges::find(names, parameter.name) == names.end()) names.push_back(parameter.name);
+    }
+  }
+  return value.one_of(names);
+}
+
 Restriction read_restriction(const std::string& family, const Yaml& space) {
   Restriction restriction{family, {}};
   for (const auto& [key, values] : space.entries()) {
@@ -218,6 +230,7 @@ Job load_job(const fs::path& path, const Families& families, std::span<const std
   job.text = file.dump();
   if (auto value = record.find("targets")) job.targets = read_targets(*value);
   if (auto value = record.find("search")) job.search = read_search(*value, strategies);
+  if (auto value = record.find("ablate_each")) job.ablate_each = read_ablate_each(*value, families);
   if (auto value = record.find("spaces")) job.restrictions = read_spaces(*value, folder, families);
 
   Work work;

@@ -32,6 +32,9 @@ struct Job {
   std::vector<Restriction> restrictions;  ///< at most one a family; checked against the family's parameters
   std::vector<WorkItem> work;             ///< merged by shape, heaviest first
   std::vector<Refusal> refusals;          ///< shards that cannot be asked for
+  /// A parameter ("dequant"): the best kernel with each of its values gets a no-dequant ablation, not only the winner.
+  /// Empty: only the winner.
+  std::string ablate_each = {};
 
   /// The family's parameters as this job restricts them.
   std::vector<Parameter> parameters(const Family& family) const;

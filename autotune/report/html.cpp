@@ -23,30 +23,34 @@ std::string_view embedded_file(std::string_view name) {
   fail("the program was built without its report file {}", name);
 }
 
+constexpr std::string_view entity(char c) {
+  switch (c) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    case '\'':
+      return "&#39;";
+    default:
+      const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+      return control ? "\ufffd" : "";
+  }
+}
+
 /// Text for element content and quoted attributes. Control characters, which HTML forbids, become U+FFFD.
 std::string escape(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
+  out.reserve(text.size() + text.size() / 8);
   for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-        out += control ? "\ufffd" : std::string(1, c);
+    const std::string_view replacement = entity(c);
+    if (replacement.empty()) {
+      out += c;
+    } else {
+      out += replacement;
     }
   }
   return out;
@@ -56,7 +60,11 @@ std::string escape(std::string_view text) {
 std::string script_json(const json& value) {
   std::string out;
   for (char c : value.dump(-1, ' ', false, json::error_handler_t::replace)) {
-    out += c == '<' ? "\\u003c" : std::string(1, c);
+    if (c == '<') {
+      out += "\\u003c";
+    } else {
+      out += c;
+    }
   }
   return out;
 }
@@ -123,6 +131,13 @@ class Writer {
         "<figcaption>{3}</figcaption></figure>\n",
         escape(figure.id), escape(figure.title), escape(figure.alt), escape(figure.caption));
   }
+  void operator()(const Fold& fold) {
+    body_ += fmt::format("<details class=\"fold\"{}><summary>{}{}</summary>\n",
+                         fold.id.empty() ? "" : fmt::format(" id=\"{}\"", escape(fold.id)), code(fold.title),
+                         fold.note.empty() ? "" : fmt::format(" <span>{}</span>", escape(fold.note)));
+    for (const Block& block : fold.blocks) std::visit(*this, block);
+    body_ += "</details>\n";
+  }
   void operator()(const Table& table) {
     body_ += fmt::format("<div class=\"table\"{}>\n<table>\n", table.searchable ? " data-searchable" : "");
     if (!table.title.empty()) body_ += fmt::format("<caption>{}</caption>\n", escape(table.title));
@@ -158,6 +173,7 @@ class Writer {
     std::string text = cell.style == Cell::Style::Code    ? code(cell.text)
                        : cell.style == Cell::Style::Badge ? badge(cell.text)
                                                           : escape(cell.text);
+    if (!cell.link.empty()) text = fmt::format("<a href=\"#{}\">{}</a>", escape(cell.link), text);
     if (cell.share) {
       text = fmt::format("<span class=\"share\" style=\"--part:{:.1f}%\">{}</span>", *cell.share * 100, text);
     }
@@ -204,6 +220,7 @@ std::string to_html(const Document& document) {
                                              {"figures", figures},
                                              {"css", embedded_file("report.css")},
                                              {"chart", chart},
+                                             {"figures_js", embedded_file("figures.js")},
                                              {"js", embedded_file("report.js")}});
 }
 

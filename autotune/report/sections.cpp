@@ -12,11 +12,19 @@ constexpr Section kOpening[] = {
     {"summary", add_summary},
 };
 constexpr GpuSection kGpu[] = {
-    {"roofline", add_roofline},       {"problems", add_problems}, {"measuring", add_measuring},
-    {"baselines", add_baselines},     {"layouts", add_layouts},   {"failures", add_failures},
+    {"roofline", add_roofline},
+    {"problems", add_problems},
+    {"problem details", add_problem_details},
+    {"measuring", add_measuring},
+    {"baselines", add_baselines},
+    {"overhead", add_overhead},
+    {"search progress", add_search_progress},
+    {"layouts", add_layouts},
+    {"failures", add_failures},
     {"environment", add_environment},
 };
 constexpr Section kClosing[] = {
+    {"seed_figures", add_seed_figures},
     {"anchors", add_anchors},
     {"provenance", add_provenance},
 };
@@ -32,9 +40,10 @@ Document make_document(const Facts& facts) {
   std::string jobs;
   for (const auto& job : facts.jobs) jobs += (jobs.empty() ? "" : ", ") + job.name;
   document.title = jobs.empty() ? "Tuning report" : "Tuning report: " + jobs;
-  document.subtitle =
-      fmt::format("{} · {} · generated {}", plural(facts.candidates, "candidate"),
-                  plural(static_cast<int64_t>(facts.gpus.size()), "GPU"), moment_text(facts.generated_at));
+  document.subtitle = fmt::format("{} · {}", plural(facts.candidates, "candidate"),
+                                  plural(static_cast<int64_t>(facts.gpus.size()), "GPU"));
+  if (!facts.newest_at.empty()) document.subtitle += " · newest rows " + moment_text(facts.newest_at);
+  if (!facts.generated_at.empty()) document.subtitle += " · generated " + moment_text(facts.generated_at);
   for (const Section& section : opening_sections()) section.add(facts, document);
   for (const GpuFacts& gpu : facts.gpus) {
     document.add(Heading{2, gpu.name(), gpu.id(), gpu.source()});

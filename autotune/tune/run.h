@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -9,7 +10,9 @@
 #include "autotune/job/job.h"
 #include "autotune/search/strategy.h"
 #include "autotune/store/store.h"
+#include "autotune/tune/ablation.h"
 #include "autotune/tune/finish.h"
+#include "autotune/tune/fragile.h"
 #include "autotune/tune/progress.h"
 #include "autotune/tune/workshop.h"
 
@@ -35,7 +38,10 @@ class Run {
 
  private:
   void search(const Family& family, const Problem& problem);
+  std::vector<std::optional<double>> predictions(const Family& family, const Problem& problem,
+                                                 std::span<const Point> points);
   void revalidate(const Problem& problem);
+  void finish(const Problem& problem);
   void remember(const Problem& problem);
   void note_best(const store::Candidate& row);
   void candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
@@ -58,11 +64,14 @@ class Run {
   Summary& summary_;
   const job::Families& families_;
   int64_t environment_ = 0;
-  std::optional<Finish> finish_;  ///< on an attached GPU
+  std::optional<Finish> finish_;    ///< on an attached GPU
+  std::optional<Fragile> fragile_;  ///< on a simulated one
+  std::optional<Ablation> ablation_;
   std::set<std::string> good_variants_;
   // of the current problem
   std::set<std::string> asked_;                         ///< variants this run has asked for
   std::map<std::string, std::optional<double>> times_;  ///< variants that are in the database, nothing where one failed
+  std::map<std::string, double> predicted_us_;          ///< of variants, where the strategy asked for them
   double best_us_ = 0;
 };
 

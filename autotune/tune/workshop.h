@@ -13,12 +13,13 @@
 
 namespace qoq::tune {
 
-/// What an attached GPU is asked beside each candidate's verdict and time.
+/// What a target, mostly an attached GPU, is asked beside each candidate's verdict and time.
 struct Extras {
   bool race = true;         ///< the fastest rows of each problem against each other and the incumbent
   bool cross_check = true;  ///< the winner's time by CUPTI Activity beside the events'
   bool baselines = true;    ///< other libraries' kernels for the same problem
   bool counters = true;     ///< what limits the winner, in a phase of its own at the end
+  bool ablations = true;    ///< what dequantisation costs the winner (simulated GPUs too)
   bool revalidate = false;  ///< no search: only what an earlier environment of the GPU found best
 };
 
@@ -43,6 +44,7 @@ struct Summary {
   double seconds = 0;
   double gpu_s = 0;                 ///< time that samples took on attached GPUs
   double sampling_s = 0;            ///< wall time around those, from the first request of a sample to its answer
+  uint64_t ablations = 0;           ///< recorded in this run; no candidates
   uint64_t races = 0, changed = 0;  ///< races run; those that put another variant in the incumbent's place
 };
 

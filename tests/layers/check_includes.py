@@ -19,13 +19,13 @@ LAYERS = [
     ["kernels/gemm/", "kernels/attention/", "kernels/ceiling/", "kernels/activation/", "kernels/checkpoint/"],
     ["kernels/families."],
     ["roofline/instruction_mix/", "roofline/gpu/"],
-    ["roofline/model/", "roofline/serving/"],
+    ["roofline/model/", "roofline/overhead/", "roofline/serving/"],
     ["autotune/job/", "autotune/compile/", "autotune/verify/", "autotune/measure/", "autotune/counters/",
      "autotune/search/", "autotune/store/", "autotune/interchange/"],
     ["autotune/baselines/"],  # other libraries' kernels on the lanes that ours run on
     ["autotune/worker/"],  # hands subjects to whoever measures, verifies or counts
     ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/bandwidth/", "autotune/compare/",
-     "autotune/ceilings/", "autotune/export/", "autotune/doctor/"],
+     "autotune/replay/", "autotune/ceilings/", "autotune/model_check/", "autotune/export/", "autotune/doctor/"],
     ["autotune/cli/"],
 ]
 ROOMS = {prefix: (layer, room) for layer, rooms in enumerate(LAYERS) for room in rooms for prefix in room.split("|")}

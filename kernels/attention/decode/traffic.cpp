@@ -21,6 +21,7 @@ Work decode_work(const AttentionProblem& p) {
   work.arithmetic = "fp16";
   work.read_bytes = cache_bytes(p) + query_bytes(p);
   work.write_bytes = query_bytes(p);
+  work.elements = 2.0 * p.kv_heads * p.head_dim * static_cast<double>(p.seen_tokens());
   return work;
 }
 
@@ -37,6 +38,7 @@ Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const 
   traffic.pipeline_stages = c.stages;
   traffic.mma_instructions =
       units * p.kv_heads * v.row_blocks(p) * c.row_tiles * (2 * wide * c.steps() + (c.quantized() ? 1 : 0));
+  traffic.taken_elements = units * 16 * 2.0 * p.kv_heads * p.head_dim * v.row_blocks(p);
   traffic.l2_read_bytes = cache_bytes(p) * v.row_blocks(p) + query_bytes(p);
   // Row blocks of a sequence run side by side and find each other's pages in L2, if one sequence fits.
   const double sequence = cache_bytes(p) / p.batch;
@@ -46,6 +48,10 @@ Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const 
   if (const Splits splits = splits_of(v, p, device); splits.count > 1) {
     // Written here; read here too, unless a second kernel does: then its launch is charged for reading them.
     const double times = c.merge == Merge::Second ? 1 : 2;
+    if (c.merge == Merge::Kernel) {
+      traffic.merge_steps = 2 + (splits.count - 1);  // write, arrive; then one split's rows after the other
+      traffic.merge_bytes = 4.0 * splits.count * c.rows() * (c.head_dim + 2);
+    }
     traffic.l2_read_bytes += times * 4 * static_cast<double>(partial_rows(v, p, splits)) * (c.head_dim + 2);
   }
   return traffic;

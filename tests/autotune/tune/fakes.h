@@ -37,7 +37,8 @@ class ToyFamily : public Family {
     return point.at("b") == 9 ? std::optional<std::string>("b is too wide for this device") : std::nullopt;
   }
   std::string variant(const Point& point, const Problem&) const override {
-    return fmt::format("{}.a{}.b{}", own_name, point.at("a"), point.at("b"));
+    return fmt::format("{}.a{}.b{}{}", own_name, point.at("a"), point.at("b"),
+                       point.contains("ablated") ? ".ablated" : "");
   }
   std::optional<std::pair<Point, Problem>> parse_variant(std::string_view, const Problem&) const override { return {}; }
   std::string layout(const Point& point, const Problem&) const override { return point.at("b") == 0 ? "even" : "odd"; }
@@ -169,6 +170,7 @@ inline std::vector<Workshop> workshops(Script& script, const std::vector<std::st
   for (const Target& target : resolve_targets(targets)) {
     shops.push_back({target, std::make_unique<ScriptedCompiler>(script), std::make_shared<ScriptedProof>(script),
                      std::make_unique<ScriptedClock>(script)});
+    shops.back().extras.ablations = false;  // tests that count rows want candidates only
   }
   return shops;
 }

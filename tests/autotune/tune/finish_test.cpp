@@ -165,7 +165,7 @@ class FinishTest : public ::testing::Test {
   job::Families families_;
   ToyFamily* toy_ = nullptr;
   Script script_;
-  Extras extras_{.baselines = false};
+  Extras extras_{.baselines = false, .ablations = false};
   job::Job job_ = toy_job({"toy i8 n=64"});
   int driver_version_ = 13000;
   bool no_cupti_ = false;
@@ -196,6 +196,23 @@ TEST_F(FinishTest, ThePublishedPointDefendsAndATieIsItsOwn) {
   run();
   EXPECT_EQ(last_race().incumbent, "toy/only.a2.b0");
   EXPECT_EQ(last_race().winner, "toy/only.a2.b0") << "0.5 % is a tie";
+}
+
+TEST_F(FinishTest, TheRaceWinnersAblationIsMeasuredRightAfterTheKernel) {
+  // Within the race's 1 % the published point keeps its place, though a1.b0 has the shorter median.
+  toy_->published_point = Point{{"a", 2}, {"b", 0}};
+  script_.times_us["toy/only.a2.b0.ablated"] = 8.04;
+  extras_.ablations = true;
+  EXPECT_EQ(run().ablations, 1u);
+  ASSERT_GE(script_.diary.size(), 2u);
+  const auto bare = std::ranges::find(script_.diary, "time toy/only.a2.b0.ablated");
+  ASSERT_NE(bare, script_.diary.end());
+  EXPECT_EQ(*(bare - 1), "time toy/only.a2.b0") << "both under the same clocks";
+  const auto overhead = nlohmann::json::parse(row("toy/only.a2.b0.ablated").details).at("overhead");
+  EXPECT_EQ(overhead.at("source"), "measured");
+  EXPECT_NEAR(overhead.at("kernel_us").get<double>() / overhead.at("ablation_us").get<double>(), 1.25, 1e-9);
+  EXPECT_EQ(row("toy/only.a2.b0.ablated").source, store::Source::Measured);
+  EXPECT_EQ(last_race().winner, "toy/only.a2.b0");
 }
 
 TEST_F(FinishTest, NothingNewMeansNoNewRace) {
