@@ -1,6 +1,7 @@
 // The rule of predict-then-measure, case by case. Point a = i is the i-th best prediction.
 #include "autotune/search/predict_then_measure.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -110,7 +111,7 @@ TEST(PredictThenMeasure, WhatCannotBePredictedComesLast) {
 
 TEST(PredictThenMeasure, AHugeSpaceIsSampled) {
   std::vector<Parameter> parameters;
-  for (int i = 0; i < 20; ++i) parameters.push_back(range("p" + std::to_string(10 + i), 8));
+  for (int i = 0; i < 20; ++i) parameters.push_back(range(fmt::format("p{}", 10 + i), 8));
   size_t predicted = 0;
   Settings settings{"predict-then-measure", {}, 1};
   settings.predict = [&](std::span<const Point> points) {

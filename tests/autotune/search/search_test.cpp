@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,7 +58,7 @@ TEST(SpaceTest, RefusesWhatIsNoSpace) {
   EXPECT_THROW(Space({range("a", 0)}), Error);
   EXPECT_THROW(Space({range("a", 2), range("a", 3)}), Error);
   std::vector<Parameter> huge;
-  for (int i = 0; i < 22; ++i) huge.push_back(range("p" + std::to_string(i), 8));
+  for (int i = 0; i < 22; ++i) huge.push_back(range(fmt::format("p{}", i), 8));
   EXPECT_THROW(Space{huge}, Error);  // 2^66
 }
 
@@ -107,7 +108,7 @@ TEST(StrategyTest, BudgetCutsTheSameOrderShort) {
 
 TEST(StrategyTest, AHugeSpaceIsNeverWrittenOut) {
   std::vector<Parameter> parameters;
-  for (int i = 0; i < 20; ++i) parameters.push_back(range("p" + std::to_string(10 + i), 8));  // 2^60 points
+  for (int i = 0; i < 20; ++i) parameters.push_back(range(fmt::format("p{}", 10 + i), 8));  // 2^60 points
   int asked = 0;
   const auto admits = [&asked](const Point& point) { return ++asked, point.at("p29") % 2 == 0; };
   for (const std::string strategy : {"exhaustive", "random", "local", "evolutionary"}) {

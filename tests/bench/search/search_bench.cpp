@@ -1,6 +1,7 @@
 // Target: a strategy thinks less than 0.1 ms a point, so that it costs nothing beside compiling one. A space of 10^6
 // combinations, half of them admitted; ten thousand points asked and told.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include "tests/autotune/search/rugged.h"
 
@@ -11,7 +12,7 @@ constexpr size_t asked = 10'000;
 
 Space million() {
   std::vector<Parameter> parameters;
-  for (int i = 0; i < 6; ++i) parameters.push_back(testing::range("p" + std::to_string(i), 10));
+  for (int i = 0; i < 6; ++i) parameters.push_back(testing::range(fmt::format("p{}", i), 10));
   return Space(parameters, [](const Point& p) { return (p.at("p0") + p.at("p3")) % 2 == 0; });
 }
 
