@@ -72,7 +72,8 @@ report::Figure figure_of(const SpaceResult& space, size_t number, int seeds) {
 
 report::Table table_of(const SpaceResult& space) {
   report::Table table;
-  table.title = "Best time of the space over the best time found: mean ± standard error; median, its time, 10 – 90 %";
+  table.title =
+      "Best time of the space over the best time found: mean ± standard error; below it the median with its time";
   table.columns.push_back({"strategy"});
   for (const double share : replay::shares)
     table.columns.push_back(
@@ -82,9 +83,9 @@ report::Table table_of(const SpaceResult& space) {
     row.push_back({one.strategy});
     for (const Standing& at : one.at_shares) {
       report::Cell cell{fmt::format("{:.1f} ± {:.1f} %", at.mean * 100, at.standard_error * 100)};
-      cell.note = at.median > 0 ? fmt::format("{}, {:.2f} µs, {:.1f} – {}", percent(at.median),
-                                              space.best_us / at.median, at.tenth * 100, percent(at.ninetieth))
-                                : "nothing found";
+      cell.note =
+          at.median > 0 ? fmt::format("{}, {:.2f} µs", percent(at.median), space.best_us / at.median) : "nothing found";
+      cell.hover = fmt::format("10 – 90 %: {:.1f} – {}", at.tenth * 100, percent(at.ninetieth));
       cell.number = at.mean;
       row.push_back(std::move(cell));
     }
@@ -114,7 +115,9 @@ report::Document replay_document(std::span<const SpaceResult> results, int seeds
     if (predicted) document.add(report::Banner{"The times of this space are predicted: no GPU has measured it."});
     report::Fields facts;
     if (!space.gpu.empty()) facts.rows.emplace_back("GPU", replay::printable(space.gpu));
-    facts.rows.emplace_back("points", fmt::format("{}, {} of them failed", space.points, space.points - space.timed));
+    facts.rows.emplace_back("points",
+                            fmt::format("{}, {} of them failed; {:.1f} neighbours each, which differ in one parameter",
+                                        space.points, space.points - space.timed, space.neighbours));
     if (space.refused > 0)
       facts.rows.emplace_back("left out", fmt::format("{}, refused before they were compiled", space.refused));
     facts.rows.emplace_back("times", fmt::format("best {:.2f} µs, median {:.2f} µs", space.best_us, space.median_us));

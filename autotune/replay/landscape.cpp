@@ -48,6 +48,21 @@ Landscape::Landscape(const interchange::RecordedSpace& recorded, const std::vect
   median_us_ = *middle;
 }
 
+double Landscape::neighbours() const {
+  const search::Space all(parameters_);
+  size_t found = 0;
+  for (const auto& [index, answer] : answers_) {
+    std::vector<uint32_t> at = all.positions(index);
+    for (size_t i = 0; i < at.size(); ++i) {
+      const uint32_t own = at[i];
+      for (at[i] = 0; at[i] < parameters_[i].values.size(); ++at[i])
+        found += at[i] != own && answers_.contains(all.index(std::span<const uint32_t>(at))) ? 1 : 0;
+      at[i] = own;
+    }
+  }
+  return static_cast<double>(found) / static_cast<double>(points());
+}
+
 search::Space Landscape::space() const {
   const search::Space all(parameters_);
   return search::Space(parameters_, [this, all](const Point& point) { return answers_.contains(all.index(point)); });

@@ -29,6 +29,9 @@ class Landscape {
   size_t refused() const { return refused_; }
   double best_us() const { return best_us_; }
   double median_us() const { return median_us_; }
+  /// How many other points differ from a point in one parameter, on average: where this is below one, nothing can be
+  /// learnt from neighbours. The record of a random search is such a space.
+  double neighbours() const;
   /// Whether every timed point has a predicted time.
   bool predicted() const { return timed_ > 0 && predictions_ == timed_; }
   /// Timed points with a predicted time.

@@ -85,10 +85,11 @@ std::string to_text(std::span<const SpaceResult> results, int seeds) {
       "time\n",
       seeds);
   for (const SpaceResult& space : results) {
-    text += fmt::format("\n{}{}{}: {} points, {} of them failed; best {:.2f} us, median {:.2f} us{}\n",
-                        printable(space.name), space.gpu.empty() ? "" : ", ", printable(space.gpu), space.points,
-                        space.points - space.timed, space.best_us, space.median_us,
-                        space.source == "predicted" ? "; all times PREDICTED" : "");
+    text +=
+        fmt::format("\n{}{}{}: {} points of {:.1f} neighbours each, {} failed; best {:.2f} us, median {:.2f} us{}\n",
+                    printable(space.name), space.gpu.empty() ? "" : ", ", printable(space.gpu), space.points,
+                    space.neighbours, space.points - space.timed, space.best_us, space.median_us,
+                    space.source == "predicted" ? "; all times PREDICTED" : "");
     text += table(space);
   }
   if (results.size() < 2) return text;
@@ -120,6 +121,7 @@ Json to_json(std::span<const SpaceResult> results, int seeds) {
                       {"points", space.points},
                       {"timed", space.timed},
                       {"refused", space.refused},
+                      {"neighbours", space.neighbours},
                       {"best_us", space.best_us},
                       {"median_us", space.median_us},
                       {"strategies", strategies}});

@@ -14,12 +14,12 @@ namespace qoq::replay {
 
 namespace {
 
-/// Numbers of evaluations at which a curve has points: each up to ten, then some 5 % apart, and those of the shares.
+/// Numbers of evaluations at which a curve has points: each up to ten, then some 12 % apart, and those of the shares.
 std::vector<size_t> places_of(size_t points) {
   const size_t last = evaluations(shares.back(), points);
   std::set<size_t> places;
   for (const double share : shares) places.insert(evaluations(share, points));
-  for (double at = 1; at < static_cast<double>(last); at = std::max(at + 1, at * 1.05))
+  for (double at = 1; at < static_cast<double>(last); at = std::max(at + 1, at * 1.12))
     places.insert(static_cast<size_t>(at));
   return {places.begin(), places.end()};
 }
@@ -165,8 +165,8 @@ std::vector<SpaceResult> run(const std::vector<Landscape>& landscapes, const Set
   std::vector<SpaceResult> results;
   for (size_t i = 0; i < landscapes.size(); ++i) {
     const Landscape& of = landscapes[i];
-    SpaceResult result{of.name(),    of.gpu(),     of.source(),    of.points(),    of.timed(),
-                       of.refused(), of.best_us(), of.median_us(), of.predicted(), {}};
+    SpaceResult result{of.name(),    of.gpu(),        of.source(),  of.points(),    of.timed(),
+                       of.refused(), of.neighbours(), of.best_us(), of.median_us(), {}};
     for (size_t strategy = 0; strategy < settings.strategies.size(); ++strategy)
       result.strategies.push_back(result_of(plan, i, strategy, settings.strategies[strategy], of.points()));
     results.push_back(std::move(result));

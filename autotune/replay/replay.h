@@ -36,11 +36,11 @@ struct StrategyResult {
 
 struct SpaceResult {
   std::string name, gpu, source;
-  size_t points = 0;   ///< of the space
-  size_t timed = 0;    ///< of those; the others failed, which costs an evaluation too
-  size_t refused = 0;  ///< left out: refused before they were compiled, which costs nothing
+  size_t points = 0;      ///< of the space
+  size_t timed = 0;       ///< of those; the others failed, which costs an evaluation too
+  size_t refused = 0;     ///< left out: refused before they were compiled, which costs nothing
+  double neighbours = 0;  ///< Landscape::neighbours()
   double best_us = 0, median_us = 0;
-  bool predicted = false;  ///< every timed point has a predicted time beside it
   std::vector<StrategyResult> strategies;
 };
 

@@ -23,7 +23,7 @@ class Evolutionary final : public Strategy {
   std::vector<Point> ask() override {
     learn();
     const bool founding = population_.empty();
-    const std::size_t wanted = founding ? population_size : batch_size;
+    const std::size_t wanted = founding ? trials_.first_points() : batch_size;
     while (trials_.batch_size() < wanted) {
       if (!founding && add_child()) continue;
       if (!trials_.add_fresh()) break;

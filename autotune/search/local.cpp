@@ -35,13 +35,13 @@ class Local final : public Strategy {
  private:
   /// Goes to the fastest point of the last batch, where that is faster than the point it stands on.
   void learn() {
+    bool moved = false;
     for (const Trials::Heard& heard : trials_.heard()) {
       if (!heard.time_us || (here_ && *heard.time_us >= here_->time_us)) continue;
       here_ = Place{heard.index, *heard.time_us};
-      moved_ = true;
+      moved = true;
     }
-    if (moved_) list_neighbours();
-    moved_ = false;
+    if (moved) list_neighbours();
   }
 
   /// In random order, those a step away first; taken from the end.
@@ -102,7 +102,7 @@ class Local final : public Strategy {
   }
 
   void start() {
-    const std::size_t wanted = started_ ? batch_size : first_points;
+    const std::size_t wanted = started_ ? batch_size : trials_.first_points();
     started_ = true;
     while (trials_.batch_size() < wanted && trials_.add_fresh()) continue;
   }
@@ -113,7 +113,7 @@ class Local final : public Strategy {
   std::optional<Place> optimum_;  ///< that it leaps from
   std::vector<uint64_t> neighbours_;
   int leaps_ = 0;
-  bool moved_ = false, started_ = false;
+  bool started_ = false;
 };
 
 }  // namespace

@@ -28,6 +28,12 @@ std::vector<Point> Trials::take_batch() {
   return std::exchange(batch_, {});
 }
 
+std::size_t Trials::first_points() const {
+  std::size_t points = 4;
+  while (points < 16 && 4 * points * points < space_.combinations()) ++points;
+  return points;
+}
+
 void Trials::tell(std::span<const Evaluated> results) {
   for (const Evaluated& result : results) told_[space_.index(result.point)] = result.time_us;
 }

@@ -27,6 +27,10 @@ class Trials {
   /// The batch, as ask() returns it; the next one begins.
   std::vector<Point> take_batch();
 
+  /// How many points a search draws at random before it learns: 16, fewer where the space is small (half the root of
+  /// its combinations, at least 4).
+  std::size_t first_points() const;
+
   void tell(std::span<const Evaluated> results);
 
   struct Heard {
