@@ -6,9 +6,11 @@
 
 #include "autotune/cli/command.h"
 #include "autotune/compile/nvrtc_compiler.h"
+#include "autotune/model_check/anchors.h"
 #include "autotune/model_check/print.h"
 #include "autotune/tune/target.h"
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
 #include "kernels/families.h"
 
 namespace qoq::cli {
@@ -22,6 +24,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "problem", po::value<std::string>()->default_value("")->value_name("P"), "only this problem's rows")(
       "ceilings", po::value<std::string>()->value_name("sheet|measured"),
       "by the sheet's rates, or with the ceilings measured on that GPU in their place (default: both)");
+  options.add_options()("published", "score on published measurements: configs/anchors")(
+      "anchors", po::value<std::string>()->value_name("FILE.yaml"), "score on the published measurements in this file");
   declare_jobs(options);
   declare_cache(options);
   declare_format(options);
@@ -76,17 +80,44 @@ void check_database(const Options& options, Compilers& compilers, nlohmann::orde
   }
 }
 
+nlohmann::ordered_json check_published(const Options& options, Compilers& compilers, bool as_json) {
+  std::vector<model_check::Anchors> anchors;
+  if (options.count("published") != 0) anchors = model_check::embedded_anchors();
+  if (options.count("anchors") != 0) {
+    const std::string file = options["anchors"].as<std::string>();
+    anchors.push_back(model_check::parse_anchors(file, read_file(file)));
+  }
+  std::vector<model_check::PublishedResult> results;
+  for (const model_check::Anchors& each : anchors) {
+    results.push_back(model_check::predict_published(
+        each, [&](const std::string& architecture) -> compile::Compiler& { return compilers.of(architecture); }));
+  }
+  if (as_json) return to_json(results);
+  fmt::print("{}", to_text(results));
+  return {};
+}
+
 int run(const Options& options) {
-  if (options.count("db") == 0) bad_input("model-check needs --db FILE");
+  const bool published = options.count("published") + options.count("anchors") != 0, as_json = wants_json(options);
+  if (options.count("db") == 0 && !published)
+    bad_input("model-check needs measured rows (--db FILE) or published ones (--published, --anchors FILE)");
   Compilers compilers(options);
-  nlohmann::ordered_json json = nlohmann::json::array();
-  check_database(options, compilers, wants_json(options) ? &json : nullptr);
-  if (wants_json(options)) fmt::print("{}\n", json.dump(2));
+  nlohmann::ordered_json json;
+  if (options.count("db") != 0) {
+    json["measured"] = nlohmann::json::array();
+    check_database(options, compilers, as_json ? &json["measured"] : nullptr);
+  }
+  if (published) {
+    auto results = check_published(options, compilers, as_json);
+    if (as_json) json["published"] = std::move(results);
+  }
+  if (as_json) fmt::print("{}\n", json.dump(2));
   return 0;
 }
 
 }  // namespace
 
-const Command model_check_command{"model-check", "how well the model predicts measured times", "", declare, run};
+const Command model_check_command{"model-check", "how well the model predicts measured and published times", "",
+                                  declare, run};
 
 }  // namespace qoq::cli

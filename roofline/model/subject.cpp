@@ -37,6 +37,18 @@ Forecast predict(const Gpu& gpu, const Subject& subject, bool measured_bandwidth
 }
 
 Subject subject_of(const Family& family, const Point& point, const Problem& problem, const Device& device,
+                   const std::function<Footprint(const std::string&)>& code_of) {
+  const Plan plan = family.plan(point, problem, device);
+  const Traffic traffic = family.traffic(point, problem, device);
+  Subject subject;
+  for (size_t i = 0; i < plan.launches.size(); ++i) {
+    subject.steps.push_back({code_of(plan.launches[i].entry), plan.launches[i], traffic_of(plan, i, traffic, device),
+                             i == 0 ? family.work(problem) : Work{}});
+  }
+  return subject;
+}
+
+Subject subject_of(const Family& family, const Point& point, const Problem& problem, const Device& device,
                    std::span<const EntryCode> entries) {
   return subject_of(family, point, problem, device, [&](const std::string& entry) {
     const auto found = std::ranges::find(entries, entry, &EntryCode::name);

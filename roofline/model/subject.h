@@ -1,5 +1,7 @@
 #pragma once
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernels/family.h"
@@ -38,19 +40,9 @@ struct Forecast {
 };
 Forecast predict(const Gpu& gpu, const Subject& subject, bool measured_bandwidth = true);
 
-/// The subject of a family's plan; `code_of(entry)` gives each launch's footprint.
-template <class CodeOf>
+/// The subject of a family's plan; `code_of` gives the footprint of an entry.
 Subject subject_of(const Family& family, const Point& point, const Problem& problem, const Device& device,
-                   CodeOf code_of) {
-  const Plan plan = family.plan(point, problem, device);
-  const Traffic traffic = family.traffic(point, problem, device);
-  Subject subject;
-  for (size_t i = 0; i < plan.launches.size(); ++i) {
-    subject.steps.push_back({code_of(plan.launches[i].entry), plan.launches[i], traffic_of(plan, i, traffic, device),
-                             i == 0 ? family.work(problem) : Work{}});
-  }
-  return subject;
-}
+                   const std::function<Footprint(const std::string& entry)>& code_of);
 
 /// The same from a cubin's entries. Throws Fault::Work when a launch's entry is not among them.
 Subject subject_of(const Family& family, const Point& point, const Problem& problem, const Device& device,
