@@ -44,8 +44,7 @@ bool Axis::shows(double value) const { return std::isfinite(value) && (!log_ || 
 
 double Axis::pixel(double value) const {
   const double at = std::clamp(value, least_, most_);
-  const double part =
-      log_ ? std::log(at / least_) / std::log(most_ / least_) : (at - least_) / (most_ - least_);
+  const double part = log_ ? std::log(at / least_) / std::log(most_ / least_) : (at - least_) / (most_ - least_);
   return begin_px_ + part * (end_px_ - begin_px_);
 }
 

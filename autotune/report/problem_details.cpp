@@ -14,26 +14,6 @@ namespace {
 
 using store::Candidate;
 
-/// A page of more is slow to open, and nobody reads it.
-constexpr size_t kMostDetailed = 150;
-
-double time_in_job(const ProblemFacts& facts) { return facts.weight * *facts.chosen->median_us; }
-
-/// Whether the problem is among those that get a fold: all, or those that take most of the job's time.
-bool is_detailed(const GpuFacts& gpu, size_t index) {
-  const ProblemFacts& facts = gpu.problems[index];
-  if (!facts.timed()) return false;
-  if (gpu.problems.size() <= kMostDetailed) return true;
-  const double time = time_in_job(facts);
-  size_t before = 0;
-  for (size_t i = 0; i < gpu.problems.size(); ++i) {
-    const ProblemFacts& other = gpu.problems[i];
-    if (i == index || !other.timed()) continue;
-    before += time_in_job(other) > time || (time_in_job(other) == time && i < index) ? 1 : 0;
-  }
-  return before < kMostDetailed;
-}
-
 std::string times_text(const Candidate& row) {
   std::string text = fmt::format("{} µs {}", time_text(*row.median_us), store::to_text(row.source));
   if (row.noise && row.source == store::Source::Measured)
@@ -46,9 +26,10 @@ std::string kernel_text(const Candidate& row) {
   std::string text;
   for (const store::KernelRow& kernel : row.kernels) {
     const int64_t shared = kernel.static_shared_bytes + kernel.dynamic_shared_bytes;
-    text += fmt::format("{}{} CTAs × {} threads, {} registers, {} bytes of shared memory{}", text.empty() ? "" : "; then ",
-                        count_text(kernel.ctas), kernel.threads, kernel.registers, count_text(shared),
-                        kernel.spill_bytes > 0 ? fmt::format(", {} bytes spilled", count_text(kernel.spill_bytes)) : "");
+    text +=
+        fmt::format("{}{} CTAs × {} threads, {} registers, {} bytes of shared memory{}", text.empty() ? "" : "; then ",
+                    count_text(kernel.ctas), kernel.threads, kernel.registers, count_text(shared),
+                    kernel.spill_bytes > 0 ? fmt::format(", {} bytes spilled", count_text(kernel.spill_bytes)) : "");
   }
   return text;
 }
@@ -86,9 +67,10 @@ std::string baselines_text(const ProblemFacts& facts) {
   for (const BaselineFacts& baseline : facts.baselines) {
     if (!baseline.best) continue;
     const bool comparable = baseline.best->source == facts.chosen->source;
-    text += fmt::format("{}{} {} µs{}", text.empty() ? "" : "; ", baseline.name, time_text(*baseline.best->median_us),
-                        comparable ? fmt::format(" ({} of ours)", ratio_text(*baseline.best->median_us / *facts.chosen->median_us))
-                                   : fmt::format(" {}, not comparable", store::to_text(baseline.best->source)));
+    text += fmt::format(
+        "{}{} {} µs{}", text.empty() ? "" : "; ", baseline.name, time_text(*baseline.best->median_us),
+        comparable ? fmt::format(" ({} our time)", ratio_text(*baseline.best->median_us / *facts.chosen->median_us))
+                   : fmt::format(" {}, not comparable", store::to_text(baseline.best->source)));
   }
   return text;
 }
@@ -113,7 +95,8 @@ Fields make_fields(const ProblemFacts& facts, const GpuFacts& gpu) {
                                       time_text(row.speed_of_light_us)));
   add("kernel", kernel_text(row));
   if (facts.runner_up) {
-    add("next best", fmt::format("{}, {}", facts.runner_up->variant, against(*facts.runner_up->median_us, *row.median_us)));
+    add("next best",
+        fmt::format("{}, {}", facts.runner_up->variant, against(*facts.runner_up->median_us, *row.median_us)));
     add("why it won", why_faster(row, *facts.runner_up));
   } else {
     add("next best", "no other usable row of this layout and source");
@@ -160,7 +143,7 @@ Table fastest_table(const ProblemFacts& facts) {
 }  // namespace
 
 std::string details_id(const GpuFacts& gpu, size_t index) {
-  return is_detailed(gpu, index) ? fmt::format("{}-problem-{}", gpu.id(), index + 1) : "";
+  return gpu.problems[index].detailed ? fmt::format("{}-problem-{}", gpu.id(), index + 1) : "";
 }
 
 void add_problem_details(const GpuFacts& gpu, Document& document) {
@@ -186,7 +169,8 @@ void add_problem_details(const GpuFacts& gpu, Document& document) {
           ? fmt::format("Of {}, the {} that take most of the job's time (weight × time) have their details here; "
                         "candidates.csv has every row of all.",
                         plural(timed, "timed problem"), folds.size())
-          : fmt::format("Each opens to the winner's details: why it won, what limits it, what stands beside it. Every row is in "
+          : fmt::format("Each opens to the winner's details: why it won, what limits it, what stands beside it. Every "
+                        "row is in "
                         "candidates.csv.")});
   for (Fold& fold : folds) document.add(std::move(fold));
 }

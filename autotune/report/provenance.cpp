@@ -24,10 +24,10 @@ void add_runs(const Facts& facts, Fields& fields) {
     ++found->second.count;
   }
   for (const auto& [command, runs] : commands) {
-    fields.rows.emplace_back(
-        "tuned by", runs.count == 1 ? fmt::format("{}  (started {})", command, moment_text(runs.first))
-                                    : fmt::format("{}  (started {} times, {} to {})", command, runs.count,
-                                                  moment_text(runs.first), moment_text(runs.last)));
+    fields.rows.emplace_back("tuned by", runs.count == 1
+                                             ? fmt::format("{}  (started {})", command, moment_text(runs.first))
+                                             : fmt::format("{}  (started {} times, {} to {})", command, runs.count,
+                                                           moment_text(runs.first), moment_text(runs.last)));
   }
   if (commands.empty() && facts.candidates > 0)
     fields.rows.emplace_back("tuned by", "the database was filled before commands were kept");

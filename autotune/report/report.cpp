@@ -27,7 +27,8 @@ Files render(const store::Store& store, const std::vector<Chosen>& chosen, const
   Files files{to_html(document), to_markdown(document),
               to_csv(environments, candidates, redactor ? &*redactor : nullptr)};
   for (const Block& block : document.blocks) {
-    if (const auto* figure = std::get_if<Figure>(&block)) files.figures.emplace_back(figure->id + ".svg", to_svg(*figure));
+    if (const auto* figure = std::get_if<Figure>(&block))
+      files.figures.emplace_back(figure->id + ".svg", to_svg(*figure));
   }
   return files;
 }

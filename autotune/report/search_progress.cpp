@@ -38,15 +38,16 @@ json staircase(const ProblemFacts& facts) {
   };
   for (const Progress::Step& step : progress.steps) {
     const double share = progress.steps.back().best_us / step.best_us;
-    const json text = {facts.problem.text, fmt::format("evaluation {} of {}: {} µs, {} of the best found",
-                                                       count_text(step.evaluation), count_text(progress.evaluations),
-                                                       time_text(step.best_us), percent_text(share))};
+    const json text = {facts.problem.text,
+                       fmt::format("evaluation {} of {}: {} µs, {} of the best found", count_text(step.evaluation),
+                                   count_text(progress.evaluations), time_text(step.best_us), percent_text(share))};
     if (before > 0) add(step.evaluation, before, text);
     add(step.evaluation, share, text);
     before = share;
   }
   if (progress.steps.back().evaluation < progress.evaluations)
-    add(progress.evaluations, 1, {facts.problem.text, fmt::format("{} in all", plural(progress.evaluations, "evaluation"))});
+    add(progress.evaluations, 1,
+        {facts.problem.text, fmt::format("{} in all", plural(progress.evaluations, "evaluation"))});
   return points;
 }
 
@@ -66,10 +67,12 @@ json quantile_series(const std::vector<const ProblemFacts*>& problems, double pa
   for (double x = 1; x < static_cast<double>(last); x = std::max(x + 1, x * 1.08)) at.insert(static_cast<int64_t>(x));
   for (const int64_t evaluation : at) {
     const double share = rounded(quantile_after(problems, evaluation, part));
+    if (share == 0) continue;  // too few have any time yet
     points.push_back({{"x", evaluation},
                       {"y", share},
-                      {"text", {label, fmt::format("after {}: {} of the best found", plural(evaluation, "evaluation"),
-                                                   percent_text(share))}}});
+                      {"text",
+                       {label, fmt::format("after {}: {} of the best found", plural(evaluation, "evaluation"),
+                                           percent_text(share))}}});
   }
   return {{"label", label}, {"connected", true}, {"hollow", false}, {"plain", true}, {"points", points}};
 }
@@ -91,11 +94,13 @@ json make_plot(const std::vector<const ProblemFacts*>& problems) {
   const auto most = static_cast<double>(problems.front()->progress.evaluations);
   double least = 0.9;  // whole tenths below the worst first row
   for (const ProblemFacts* facts : problems)
-    least = std::min(least, std::floor(facts->progress.share_after(facts->progress.steps.front().evaluation) * 10) / 10);
-  return {{"x", {{"label", "evaluations, failed ones too"}, {"scale", "log"}, {"min", 1}, {"max", std::max(2.0, most)}}},
-          {"y", {{"label", "best found / best so far"}, {"scale", "linear"}, {"min", least}, {"max", 1}}},
-          {"lines", json::array()},
-          {"series", series}};
+    least =
+        std::min(least, std::floor(facts->progress.share_after(facts->progress.steps.front().evaluation) * 10) / 10);
+  return {
+      {"x", {{"label", "evaluations, failed ones too"}, {"scale", "log"}, {"min", 1}, {"max", std::max(2.0, most)}}},
+      {"y", {{"label", "best found / best so far"}, {"scale", "linear"}, {"min", least}, {"max", 1}}},
+      {"lines", json::array()},
+      {"series", series}};
 }
 
 /// One moment, or "… to …".
@@ -146,16 +151,17 @@ void add_search_progress(const GpuFacts& gpu, Document& document) {
   if (problems.size() > kMostLines)
     caption += fmt::format(" Thin lines: the {} longest searches of {}.", kMostLines, problems.size());
   const auto most = problems.front()->progress.evaluations;
-  document.add(Figure{
-      .id = gpu.id() + "-search-plot",
-      .title = fmt::format("{}: best found / best so far, over evaluations ({})", gpu.name(), gpu.source()),
-      .alt = fmt::format("Staircases over up to {}: the best so far of {}, as a share of the best found, up to 1. Half of the "
-                         "problems have {} of it after 1 evaluation, {} after a tenth of the longest search.",
-                         plural(most, "evaluation"), plural(static_cast<int64_t>(problems.size()), "problem"),
-                         percent_text(quantile_after(problems, 1, 0.5)),
-                         percent_text(quantile_after(problems, std::max<int64_t>(1, most / 10), 0.5))),
-      .caption = caption,
-      .plot = make_plot(problems)});
+  document.add(
+      Figure{.id = gpu.id() + "-search-plot",
+             .title = fmt::format("{}: best found / best so far, over evaluations ({})", gpu.name(), gpu.source()),
+             .alt = fmt::format(
+                 "Staircases over up to {}: the best so far of {}, as a share of the best found, up to 1. Half of the "
+                 "problems have {} of it after 1 evaluation, {} after a tenth of the longest search.",
+                 plural(most, "evaluation"), plural(static_cast<int64_t>(problems.size()), "problem"),
+                 percent_text(quantile_after(problems, 1, 0.5)),
+                 percent_text(quantile_after(problems, std::max<int64_t>(1, most / 10), 0.5))),
+             .caption = caption,
+             .plot = make_plot(problems)});
 }
 
 }  // namespace qoq::report

@@ -92,8 +92,7 @@ class Picture {
       for (const Tick& tick : x->ticks()) {
         const double at = x->pixel(tick.value);
         line(at, kTop, at, kTop + kPlotHeight, kGrid, 1);
-        if (!tick.text.empty())
-          text(at, kTop + kPlotHeight + 18, tick.text, "text-anchor=\"middle\"", kQuiet);
+        if (!tick.text.empty()) text(at, kTop + kPlotHeight + 18, tick.text, "text-anchor=\"middle\"", kQuiet);
       }
       text((kLeft + kWidth - kRight) / 2, kTop + kPlotHeight + 42, x->label(), "text-anchor=\"middle\"", kQuiet);
     }
@@ -162,9 +161,9 @@ void draw_ceilings(Picture& picture, const json& lines, const Axis& x, const Axi
     const json& points = entry.at("points");
     const double x1 = x.pixel(points.front()[0]), y1 = y.pixel(points.front()[1]);
     const double x2 = x.pixel(points.back()[0]), y2 = y.pixel(points.back()[1]);
-    const char* dashes = entry.value("lesser", false)               ? "stroke-dasharray=\"2 3\""
+    const char* dashes = entry.value("lesser", false)             ? "stroke-dasharray=\"2 3\""
                          : entry.value("kind", "") == "cuda_core" ? "stroke-dasharray=\"7 4\""
-                                                                    : "";
+                                                                  : "";
     picture.line(x1, y1, x2, y2, kRoof, 1.5, dashes);
     const std::string label = entry.value("label", "");
     if (std::abs(y1 - y2) < 0.5) {
@@ -181,7 +180,7 @@ void draw_series(Picture& picture, const json& series, size_t number, const Axis
   const bool quiet = series.value("quiet", false), hollow = series.value("hollow", false);
   const bool marks = !quiet && !series.value("plain", false);
   const std::string color = quiet ? kQuiet : kSeries.at(number % kSeries.size());
-  const size_t shape = number % (hollow ? 4 : 6);
+  const size_t shape = (number + number / 6) % (hollow ? 4 : 6);
   std::string path, points;
   for (const json& point : series.at("points")) {
     const double px = point.at("x"), py = point.at("y");
@@ -218,7 +217,8 @@ void draw_points(Picture& picture, const json& plot) {
   picture.axes(&x, y);
   draw_ceilings(picture, lines, x, y);
   size_t number = 0;
-  for (const json& series : plot.at("series")) draw_series(picture, series, series.value("quiet", false) ? 0 : number++, x, y);
+  for (const json& series : plot.at("series"))
+    draw_series(picture, series, series.value("quiet", false) ? 0 : number++, x, y);
 }
 
 // ---- bars
@@ -235,12 +235,14 @@ void name_categories(Picture& picture, const json& x, double group) {
     if (level) {
       picture.text(at, below, names[i].get<std::string>(), "text-anchor=\"middle\"", kQuiet);
     } else {
-      picture.put("<text transform=\"translate({:.1f} {:.1f}) rotate(-35)\" text-anchor=\"end\" fill=\"{}\">{}</text>\n",
-                  at + 4, below - 4, kQuiet, escape(names[i].get<std::string>()));
+      picture.put(
+          "<text transform=\"translate({:.1f} {:.1f}) rotate(-35)\" text-anchor=\"end\" fill=\"{}\">{}</text>\n",
+          at + 4, below - 4, kQuiet, escape(names[i].get<std::string>()));
     }
   }
   const double slant = level ? 0 : std::max(0.0, widest * 0.58 - 20);
-  picture.text((kLeft + kWidth - kRight) / 2, below + 24 + slant, x.value("label", ""), "text-anchor=\"middle\"", kQuiet);
+  picture.text((kLeft + kWidth - kRight) / 2, below + 24 + slant, x.value("label", ""), "text-anchor=\"middle\"",
+               kQuiet);
   picture.leave_room(slant);
 }
 

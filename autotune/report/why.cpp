@@ -129,8 +129,8 @@ std::string counted_text(const Candidate& row, const json& details, const GpuFac
   if (counters == details.end() || !counters->is_object() || counters->value("rung", "") != "counters") return "";
   const json values = counters->value("values", json::object());
   if (!values.is_object()) return "";
-  const Waiting* most = std::ranges::max_element(
-      waits, {}, [&](const Waiting& waiting) { return value_of(values, waiting.counter); });
+  const Waiting* most =
+      std::ranges::max_element(waits, {}, [&](const Waiting& waiting) { return value_of(values, waiting.counter); });
   std::string text = fmt::format("counted: warps wait most for {} ({:.0f} % of their cycles)", most->words,
                                  value_of(values, most->counter));
   for (const auto& [counter, words] : {Words{"tensor_active_pct", "tensor pipe"}, Words{"issue_active_pct", "issue"}}) {
@@ -172,10 +172,12 @@ std::string why_faster(const Candidate& winner, const Candidate& other) {
   const bool both = !ours.us.empty() && !theirs.us.empty();
   const bool predicted = winner.source == store::Source::Predicted;
   if (both && best && most >= 0.005) {
-    return fmt::format("{} {} takes less: {} against {} µs; {}.", predicted ? "In the model" : "By the model beside it,",
-                       words_of(*best), time_text(ours.of(*best)), time_text(theirs.of(*best)), differs);
+    return fmt::format("{} {} takes less: {} against {} µs; {}.",
+                       predicted ? "In the model" : "By the model beside it,", words_of(*best),
+                       time_text(ours.of(*best)), time_text(theirs.of(*best)), differs);
   }
-  if (both) return fmt::format("No part of the prediction alone makes the difference, only how they overlap; {}.", differs);
+  if (both)
+    return fmt::format("No part of the prediction alone makes the difference, only how they overlap; {}.", differs);
   return fmt::format("No counters and no prediction of both are recorded; what is known to differ: {}.", differs);
 }
 
@@ -211,8 +213,8 @@ std::optional<Fragility> fragility(const Candidate& row) {
   constexpr size_t most = 6;
   const size_t more = cases.size() > most ? cases.size() - most : 0;
   cases.resize(std::min(cases.size(), most));
-  return Fragility{true, fmt::format("Fragile: {}{}.", fmt::join(cases, "; "),
-                                     more > 0 ? fmt::format("; and {} more", more) : "")};
+  return Fragility{
+      true, fmt::format("Fragile: {}{}.", fmt::join(cases, "; "), more > 0 ? fmt::format("; and {} more", more) : "")};
 }
 
 }  // namespace qoq::report

@@ -7,7 +7,8 @@ namespace qoq::store {
 void Store::add_run(const std::string& job, const std::string& command) {
   impl_->require_writer();
   guarded(impl_->name, [&] {
-    run(impl_->database, fmt::format("INSERT INTO run (job, command, started_at) VALUES (?, ?, {})", kNow), job, command);
+    run(impl_->database, fmt::format("INSERT INTO run (job, command, started_at) VALUES (?, ?, {})", kNow), job,
+        command);
   });
 }
 

@@ -51,7 +51,8 @@ TEST(Axis, ALinearOneTakesWholeStepsAroundItsData) {
 }
 
 TEST(Axis, HasARangeWhateverItIsGiven) {
-  for (const json& given : {json{{"scale", "linear"}}, json{{"scale", "log"}}, json{{"min", 5}, {"max", 5}}, json{{"min", 0}}}) {
+  for (const json& given :
+       {json{{"scale", "linear"}}, json{{"scale", "log"}}, json{{"min", 5}, {"max", 5}}, json{{"min", 0}}}) {
     const Axis axis(given, true, extent(7, 7), 0, 100);
     EXPECT_GE(axis.pixel(7), 0) << given;
     EXPECT_LE(axis.pixel(7), 100) << given;
@@ -60,7 +61,9 @@ TEST(Axis, HasARangeWhateverItIsGiven) {
   }
 }
 
-Figure figure(json plot) { return {.id = "f", .title = "<T> & co", .alt = "a \"b\"", .caption = "", .plot = std::move(plot)}; }
+Figure figure(json plot) {
+  return {.id = "f", .title = "<T> & co", .alt = "a \"b\"", .caption = "", .plot = std::move(plot)};
+}
 
 /// Attributes of the elements of that name; the reader throws where the picture is no tree of elements.
 std::vector<std::map<std::string, std::string>> elements(const std::string& svg, const std::string& name) {
@@ -85,7 +88,8 @@ TEST(Svg, BarsAreAsHighAsTheirValuesAndHollowOnesUnfilled) {
                                            {{"label", "b"}, {"hollow", true}, {"values", {20, 40}}}}}}));
   std::vector<std::pair<double, std::string>> bars;
   for (const auto& rect : elements(svg, "rect")) {
-    if (rect.contains("stroke") && rect.at("width") != "10") bars.emplace_back(std::stod(rect.at("height")), rect.at("fill"));
+    if (rect.contains("stroke") && rect.at("width") != "10")
+      bars.emplace_back(std::stod(rect.at("height")), rect.at("fill"));
   }
   ASSERT_EQ(bars.size(), 3u) << "no bar where there is no value";
   EXPECT_NEAR(bars[1].first / bars[0].first, 2, 0.01);
@@ -98,13 +102,16 @@ TEST(Svg, BarsAreAsHighAsTheirValuesAndHollowOnesUnfilled) {
 }
 
 TEST(Svg, PointsLinesAndQuietSeriesAreDrawnWhereTheyBelong) {
-  const std::string svg = to_svg(figure(
-      {{"x", {{"label", "x"}, {"min", 1}, {"max", 100}}},
-       {"y", {{"label", "y"}, {"scale", "linear"}, {"min", 0}, {"max", 10}}},
-       {"lines", {{{"label", "roof"}, {"kind", "tensor"}, {"lesser", false}, {"points", {{1, 8}, {100, 8}}}}}},
-       {"series",
-        {{{"label", "loud"}, {"connected", true}, {"points", {{{"x", 10}, {"y", 5}}, {{"x", 0}, {"y", 5}}}}},
-         {{"label", "quiet"}, {"connected", true}, {"quiet", true}, {"points", {{{"x", 1}, {"y", 1}}, {{"x", 9}, {"y", 2}}}}}}}}));
+  const std::string svg = to_svg(
+      figure({{"x", {{"label", "x"}, {"min", 1}, {"max", 100}}},
+              {"y", {{"label", "y"}, {"scale", "linear"}, {"min", 0}, {"max", 10}}},
+              {"lines", {{{"label", "roof"}, {"kind", "tensor"}, {"lesser", false}, {"points", {{1, 8}, {100, 8}}}}}},
+              {"series",
+               {{{"label", "loud"}, {"connected", true}, {"points", {{{"x", 10}, {"y", 5}}, {{"x", 0}, {"y", 5}}}}},
+                {{"label", "quiet"},
+                 {"connected", true},
+                 {"quiet", true},
+                 {"points", {{{"x", 1}, {"y", 1}}, {{"x", 9}, {"y", 2}}}}}}}}));
   // Left edge 76, right 938: 10 lies in the middle. Bottom 504, top 44: 5 lies in the middle.
   EXPECT_NE(svg.find("M502.0 274.0a5 5"), std::string::npos) << "a circle around (507, 274)\n" << svg;
   EXPECT_EQ(svg.find("quiet"), std::string::npos) << "in no legend";
