@@ -21,7 +21,7 @@ std::string quoted(std::string_view word) {
            std::string_view("-_./:=,+@%").find(c) != std::string_view::npos;
   });
   if (plain) return std::string(word);
-  std::string text = "'";
+  std::string text(1, '\'');
   for (char c : word) {
     if (c == '\'') {
       text += "'\\''";
@@ -29,14 +29,15 @@ std::string quoted(std::string_view word) {
       text += c;
     }
   }
-  return text + "'";
+  text += '\'';
+  return text;
 }
 
 }  // namespace
 
 void keep_command_line(int count, char** arguments, Options& options) {
   std::string text = "qoqtune";
-  for (int i = 0; i < count; ++i) text += " " + quoted(arguments[i]);
+  for (int i = 0; i < count; ++i) text.append(" ").append(quoted(arguments[i]));
   options.insert({kCommandLine, po::variable_value(boost::any(text), false)});
 }
 

@@ -291,6 +291,17 @@ void tell_apart(std::vector<GpuFacts>& gpus) {
   }
 }
 
+/// Which problems of a large job are listed and detailed: those that take most of its time, ties in their order.
+void rank_problems(GpuFacts& gpu, size_t listed, size_t detailed) {
+  std::vector<ProblemFacts*> ranked;
+  for (ProblemFacts& facts : gpu.problems) ranked.push_back(&facts);
+  std::ranges::stable_sort(ranked, std::greater{}, &ProblemFacts::time_in_job_us);
+  for (size_t i = 0; i < ranked.size(); ++i) {
+    ranked[i]->listed = i < listed;
+    ranked[i]->detailed = i < detailed && ranked[i]->timed();
+  }
+}
+
 /// When the newest rows were asked for: the same store gives the same report.
 std::string newest_moment(const std::vector<store::EnvironmentRow>& environments) {
   std::string newest;
@@ -299,6 +310,11 @@ std::string newest_moment(const std::vector<store::EnvironmentRow>& environments
 }
 
 }  // namespace
+
+size_t share_of(size_t most, size_t gpus) {
+  constexpr size_t least = 30;
+  return std::max(least, most / std::max<size_t>(1, gpus));
+}
 
 const Candidate* ProblemFacts::comparable_published() const {
   bool comparable = timed() && published && usable(*published) && published->source == chosen->source;
@@ -362,6 +378,8 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
     }
   }
   tell_apart(facts.gpus);
+  const size_t gpus = facts.gpus.size();
+  for (GpuFacts& gpu : facts.gpus) rank_problems(gpu, share_of(kMostListed, gpus), share_of(kMostDetailed, gpus));
   return facts;
 }
 

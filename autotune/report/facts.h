@@ -68,6 +68,8 @@ struct ProblemFacts {
   std::optional<store::Candidate> ablation;   ///< the chosen variant without its dequantisation, of the same source
   std::vector<store::Candidate> fastest;      ///< at most kFastest of the chosen one's source, whatever their layout
   double weight = 0;                          ///< of all jobs' uses; 0: in no job
+  bool listed = true;                         ///< among those that take most of the job's time: has its row in tables
+  bool detailed = true;                       ///< … and its details
   Progress progress;                          ///< of the search, by the chosen one's source
   std::map<store::Outcome, int64_t> outcomes;
   std::vector<BaselineFacts> baselines;  ///< in the order recorded
@@ -76,6 +78,8 @@ struct ProblemFacts {
   std::vector<OverheadFacts> overheads;  ///< of kernels that have an ablation row, fastest first
 
   bool timed() const { return chosen && chosen->median_us; }
+  /// Weight × time: by this the problems of a large job are told from those nobody will miss.
+  double time_in_job_us() const { return timed() ? weight * *chosen->median_us : 0; }
   /// The published point's row, when its time may be compared with the chosen one's (same source).
   const store::Candidate* comparable_published() const;
 };
@@ -112,6 +116,12 @@ struct GpuFacts {
   bool simulated() const;
   std::string source() const;  ///< of its times: "measured", "predicted", "measured and predicted", "no times"
 };
+
+/// A page of 100,000 rows stays one that opens: so many rows of tables and details it holds, shared by its GPUs. What
+/// is left out is said, and stands in candidates.csv.
+constexpr size_t kMostListed = 900, kMostDetailed = 300;
+/// A GPU's share of that, and enough where there are many GPUs.
+size_t share_of(size_t most, size_t gpus);
 
 struct Facts {
   std::string database;

@@ -112,7 +112,9 @@ function pointSets(plot) {
     const i = loud.indexOf(series);
     const color = series.quiet ? css("--quiet") : css(`--series-${i % 6}`);
     // Another operator's points are hollow, so they take a shape that has an inside.
-    const shape = series.hollow ? shapes[i % 4] : shapes[i % shapes.length];
+    // Colours come again after six: then with another shape.
+    const turn = i + Math.floor(i / 6);
+    const shape = series.hollow ? shapes[turn % 4] : shapes[turn % shapes.length];
     const marks = series.plain || series.quiet ? 0 : 5;
     return {
       label: series.label,

@@ -79,17 +79,18 @@ std::string code(std::string_view text) {
   return out + "</code>";
 }
 
-/// A second line may name a variant, which is as long: it too may break after dots, not inside of numbers.
-std::string note(std::string_view text) {
-  std::string out = "<small>";
+/// Other text may name a variant, which is as long: it too may break after dots, not inside of numbers.
+std::string breakable(std::string_view text) {
+  std::string out;
   const std::string escaped = escape(text);
   for (size_t i = 0; i < escaped.size(); ++i) {
     out += escaped[i];
     if (escaped[i] == '.' && i + 1 < escaped.size() && std::isalpha(static_cast<unsigned char>(escaped[i + 1])) != 0)
       out += "<wbr>";
   }
-  return out + "</small>";
+  return out;
 }
+std::string note(std::string_view text) { return fmt::format("<small>{}</small>", breakable(text)); }
 
 /// "measured and predicted" is as doubtful as "predicted"; the style sheet knows these classes.
 std::string_view badge_class(std::string_view text) {
@@ -116,7 +117,7 @@ class Writer {
   void operator()(const Fields& fields) {
     body_ += "<dl>\n";
     for (const auto& [name, value] : fields.rows) {
-      body_ += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+      body_ += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), breakable(value));
     }
     body_ += "</dl>\n";
   }

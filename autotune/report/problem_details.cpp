@@ -14,26 +14,6 @@ namespace {
 
 using store::Candidate;
 
-/// A page of more is slow to open, and nobody reads it.
-constexpr size_t kMostDetailed = 150;
-
-double time_in_job(const ProblemFacts& facts) { return facts.weight * *facts.chosen->median_us; }
-
-/// Whether the problem is among those that get a fold: all, or those that take most of the job's time.
-bool is_detailed(const GpuFacts& gpu, size_t index) {
-  const ProblemFacts& facts = gpu.problems[index];
-  if (!facts.timed()) return false;
-  if (gpu.problems.size() <= kMostDetailed) return true;
-  const double time = time_in_job(facts);
-  size_t before = 0;
-  for (size_t i = 0; i < gpu.problems.size(); ++i) {
-    const ProblemFacts& other = gpu.problems[i];
-    if (i == index || !other.timed()) continue;
-    before += time_in_job(other) > time || (time_in_job(other) == time && i < index) ? 1 : 0;
-  }
-  return before < kMostDetailed;
-}
-
 std::string times_text(const Candidate& row) {
   std::string text = fmt::format("{} µs {}", time_text(*row.median_us), store::to_text(row.source));
   if (row.noise && row.source == store::Source::Measured)
@@ -89,7 +69,7 @@ std::string baselines_text(const ProblemFacts& facts) {
     const bool comparable = baseline.best->source == facts.chosen->source;
     text += fmt::format(
         "{}{} {} µs{}", text.empty() ? "" : "; ", baseline.name, time_text(*baseline.best->median_us),
-        comparable ? fmt::format(" ({} of ours)", ratio_text(*baseline.best->median_us / *facts.chosen->median_us))
+        comparable ? fmt::format(" ({} our time)", ratio_text(*baseline.best->median_us / *facts.chosen->median_us))
                    : fmt::format(" {}, not comparable", store::to_text(baseline.best->source)));
   }
   return text;
@@ -163,7 +143,7 @@ Table fastest_table(const ProblemFacts& facts) {
 }  // namespace
 
 std::string details_id(const GpuFacts& gpu, size_t index) {
-  return is_detailed(gpu, index) ? fmt::format("{}-problem-{}", gpu.id(), index + 1) : "";
+  return gpu.problems[index].detailed ? fmt::format("{}-problem-{}", gpu.id(), index + 1) : "";
 }
 
 void add_problem_details(const GpuFacts& gpu, Document& document) {

@@ -155,8 +155,15 @@ void add_problems(const GpuFacts& gpu, Document& document) {
        {"QServe's point", false,
         "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
        {"ratio", true, "time of QServe's point / time of the chosen variant; below: both"}});
-  for (size_t i = 0; i < gpu.problems.size(); ++i)
-    table.rows.push_back(make_row(gpu.problems[i], details_id(gpu, i), limiters));
+  for (size_t i = 0; i < gpu.problems.size(); ++i) {
+    if (gpu.problems[i].listed) table.rows.push_back(make_row(gpu.problems[i], details_id(gpu, i), limiters));
+  }
+  if (table.rows.size() < gpu.problems.size()) {
+    document.add(Paragraph{fmt::format(
+        "Of {}, the {} that take most of the job's time (weight × time) are listed; candidates.csv has every "
+        "row of all, and the figures of this page count all.",
+        plural(static_cast<int64_t>(gpu.problems.size()), "problem"), table.rows.size())});
+  }
   document.add(std::move(table));
 }
 

@@ -67,6 +67,7 @@ json quantile_series(const std::vector<const ProblemFacts*>& problems, double pa
   for (double x = 1; x < static_cast<double>(last); x = std::max(x + 1, x * 1.08)) at.insert(static_cast<int64_t>(x));
   for (const int64_t evaluation : at) {
     const double share = rounded(quantile_after(problems, evaluation, part));
+    if (share == 0) continue;  // too few have any time yet
     points.push_back({{"x", evaluation},
                       {"y", share},
                       {"text",

@@ -29,6 +29,21 @@ constexpr Section kClosing[] = {
     {"provenance", add_provenance},
 };
 
+/// A section may list every problem; the page shows so many rows of a table and says so.
+void shorten_tables(size_t most, Document& document) {
+  std::vector<Block> blocks;
+  for (Block& block : document.blocks) {
+    auto* table = std::get_if<Table>(&block);
+    const size_t rows = table ? table->rows.size() : 0;
+    if (rows > most) table->rows.resize(most);
+    blocks.push_back(std::move(block));
+    if (rows > most)
+      blocks.emplace_back(Paragraph{fmt::format("The table shows its first {} rows of {}; the database has the others.",
+                                                most, count_text(static_cast<int64_t>(rows)))});
+  }
+  document.blocks = std::move(blocks);
+}
+
 }  // namespace
 
 std::span<const Section> opening_sections() { return kOpening; }
@@ -50,6 +65,7 @@ Document make_document(const Facts& facts) {
     for (const GpuSection& section : gpu_sections()) section.add(gpu, document);
   }
   for (const Section& section : closing_sections()) section.add(facts, document);
+  shorten_tables(share_of(kMostListed, facts.gpus.size()), document);
   return document;
 }
 

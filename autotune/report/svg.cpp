@@ -180,7 +180,7 @@ void draw_series(Picture& picture, const json& series, size_t number, const Axis
   const bool quiet = series.value("quiet", false), hollow = series.value("hollow", false);
   const bool marks = !quiet && !series.value("plain", false);
   const std::string color = quiet ? kQuiet : kSeries.at(number % kSeries.size());
-  const size_t shape = number % (hollow ? 4 : 6);
+  const size_t shape = (number + number / 6) % (hollow ? 4 : 6);
   std::string path, points;
   for (const json& point : series.at("points")) {
     const double px = point.at("x"), py = point.at("y");

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "tests/autotune/report/sample_store.h"
@@ -12,15 +14,12 @@ namespace {
 
 using store::Candidate;
 
-constexpr const char *kCeilings = R"({"ceilings": [
-  {"kind": "memory", "name": "DRAM (listed)",
-                     "value" : 4800, "source" : "datasheet: x"
-},
+constexpr const char* kCeilings = R"json({"ceilings": [
+  {"kind": "memory", "name": "DRAM (listed)", "value": 4800, "source": "datasheet: x"},
   {"kind": "memory", "name": "L2", "value": 10000, "source": "assumed: x"},
   {"kind": "tensor", "name": "int8", "value": 1979, "source": "datasheet: x"},
   {"kind": "tensor", "name": "int8, mma.sync", "value": 1245, "source": "derived: x"},
-  {"kind": "cuda_core", "name": "CUDA cores, fp32", "value": 67, "source": "guide: x"}]
-})";
+  {"kind": "cuda_core", "name": "CUDA cores, fp32", "value": 67, "source": "guide: x"}]})json";
 
 /// A fraction that looks random and is the same everywhere.
 double scatter(uint64_t seed) {
