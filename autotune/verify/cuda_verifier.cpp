@@ -43,10 +43,13 @@ bool CudaVerifier::fits_cpu(const Family& family, const Problem& problem) const 
   return family.work(problem).ops <= limits_.reference_ops;
 }
 
-Problem CudaVerifier::problem_to_run(const Family& family, const Point& point, const Problem& problem) const {
+bool CudaVerifier::has_reference(const Family& family, const Point& point, const Problem& problem) const {
   const Family* plain = family.reference();
-  const bool on_gpu = plain != nullptr && build_reference_ && !plain->unsupported(point, problem, device_.gpu().device);
-  const bool full_size = fits_cpu(family, problem) || on_gpu;
+  return plain != nullptr && build_reference_ && !plain->unsupported(point, problem, device_.gpu().device);
+}
+
+Problem CudaVerifier::problem_to_run(const Family& family, const Point& point, const Problem& problem) const {
+  const bool full_size = fits_cpu(family, problem) || has_reference(family, point, problem);
   return full_size ? problem : family.reduced(point, problem);
 }
 
@@ -150,7 +153,7 @@ Verdict CudaVerifier::verify(const Family& family, const Point& point, const Pro
   CudaMachine machine(*loaded, operands.memory, workspaces, stream_, limits_.timeout_s);
   const Arguments arguments = family.bind(point, verdict.problem, device, machine.addresses());
   std::vector<Buffer> buffers = operands.buffers;
-  const Expected* expected = fits_cpu(family, verdict.problem) || family.reference() == nullptr
+  const Expected* expected = fits_cpu(family, verdict.problem) || !has_reference(family, point, verdict.problem)
                                  ? nullptr
                                  : &expected_for(family, point, verdict.problem, *operands.values, seed);
   const auto check = [&](const std::vector<Buffer>& results) {

@@ -39,6 +39,8 @@ class CudaVerifier final : public Verifier {
   struct Expected;  // what the reference kernel gave, kept likewise
 
   bool fits_cpu(const Family& family, const Problem& problem) const;
+  /// Whether the family has a reference kernel, and it solves this problem.
+  bool has_reference(const Family& family, const Point& point, const Problem& problem) const;
   void run_reference(const Family& plain, const Point& point, const Problem& problem,
                      std::vector<Buffer>& buffers) const;
   const Expected& expected_for(const Family& family, const Point& point, const Problem& problem, const Case& values,

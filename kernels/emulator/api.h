@@ -53,6 +53,8 @@ void ldmatrix(u32* r, u32 row, u32 count, bool transpose);
 enum class Signs : u8 { s8s8, s8u8, u8s8 };
 /// d[rows][columns][4] += a[rows][4] · b[columns][2], m16n8k32 each.
 void mma_int8(i32* d, const u32* a, const u32* b, u32 rows, u32 columns, Signs signs);
+/// The same of signed 4-bit integers, m16n8k64 each.
+void mma_int4(i32* d, const u32* a, const u32* b, u32 rows, u32 columns);
 /// m16n8k16 of binary16 or bfloat16.
 void mma_half(float* d, const u32* a, const u32* b);
 void mma_bfloat(float* d, const u32* a, const u32* b);

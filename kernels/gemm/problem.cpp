@@ -13,7 +13,6 @@ namespace {
 constexpr int64_t largest_k = 65536;
 constexpr int64_t largest_m_n = int64_t{1} << 20;
 
-constexpr std::array schemes{Scheme::W4A8Group, Scheme::W4A8Channel, Scheme::W8A8};
 constexpr std::array outputs{Output::F16, Output::BF16, Output::I32};
 
 int size_in_range(const Problem& problem, std::string_view field, int64_t largest) {
@@ -39,6 +38,10 @@ std::string_view name(Scheme scheme) {
       return "w4a8-channel";
     case Scheme::W8A8:
       return "w8a8";
+    case Scheme::W4A16Group:
+      return "w4a16-g128";
+    case Scheme::W4A4Group:
+      return "w4a4-g128";
   }
   return "?";
 }
@@ -66,8 +69,8 @@ GemmProblem GemmProblem::parse(const Problem& problem) {
   GemmProblem p;
   const auto scheme = std::find_if(schemes.begin(), schemes.end(), [&](Scheme s) { return name(s) == problem.scheme; });
   if (scheme == schemes.end()) {
-    bad_input("\"{}\": unknown scheme \"{}\"; a gemm has w4a8-g128, w4a8-channel and w8a8", problem.text(),
-              problem.scheme);
+    bad_input("\"{}\": unknown scheme \"{}\"; a gemm has w4a8-g128, w4a8-channel, w8a8, w4a16-g128 and w4a4-g128",
+              problem.text(), problem.scheme);
   }
   p.scheme = *scheme;
   p.m = size_in_range(problem, "m", largest_m_n);
@@ -83,8 +86,13 @@ GemmProblem GemmProblem::parse(const Problem& problem) {
     p.bias = bias == "1";
   }
   if (p.bias && p.output == Output::I32) bad_input("\"{}\": out=i32 gives bare sums, without bias", problem.text());
+  const bool float_sums = p.scheme == Scheme::W4A16Group || p.scheme == Scheme::W4A4Group;
+  if (float_sums && p.output == Output::I32)
+    bad_input("\"{}\": out=i32 gives bare int32 sums, {} adds floats", problem.text(), problem.scheme);
   switch (p.scheme) {
     case Scheme::W4A8Group:
+    case Scheme::W4A16Group:
+    case Scheme::W4A4Group:
       check_multiple(problem, "k", p.k, group_size, "the group that shares a scale");
       check_multiple(problem, "n", p.n, 32, "the columns of a packed block");
       break;

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
 
@@ -6,6 +7,9 @@
 #include "kernels/gemm/format.cuh"
 
 namespace qoq::gemm {
+
+inline constexpr std::array schemes{Scheme::W4A8Group, Scheme::W4A8Channel, Scheme::W8A8, Scheme::W4A16Group,
+                                    Scheme::W4A4Group};
 
 /// C[M,N] = A[M,K] · W[N,K]^T in one of the schemes; the typed form of a "gemm …" problem.
 struct GemmProblem {

@@ -12,12 +12,6 @@ namespace qoq::gemm {
 
 namespace {
 
-__attribute__((target_clones("avx2", "default"))) int32_t dot(const int8_t* a, const int8_t* w, int count) {
-  int32_t sum = 0;
-  for (int i = 0; i < count; ++i) sum += static_cast<int16_t>(a[i]) * static_cast<int16_t>(w[i]);
-  return sum;
-}
-
 double value_at(Output output, std::span<const std::byte> bytes, size_t index) {
   if (output == Output::I32) {
     int32_t value;
@@ -30,6 +24,12 @@ double value_at(Output output, std::span<const std::byte> bytes, size_t index) {
 }
 
 }  // namespace
+
+__attribute__((target_clones("avx2", "default"))) int32_t dot(const int8_t* a, const int8_t* w, int count) {
+  int32_t sum = 0;
+  for (int i = 0; i < count; ++i) sum += static_cast<int16_t>(a[i]) * static_cast<int16_t>(w[i]);
+  return sum;
+}
 
 std::vector<int32_t> accumulate(const GemmCase& c, std::span<const int8_t> w) {
   const size_t m = static_cast<size_t>(c.problem.m), n = static_cast<size_t>(c.problem.n),

@@ -8,6 +8,9 @@
 
 namespace qoq::gemm {
 
+/// Σ a·w of `count` elements.
+int32_t dot(const int8_t* a, const int8_t* w, int count);
+
 /// The plain definition: acc[m][n] = Σ_k a[m][k] · w[n][k] in int32. `w` is [N][K].
 std::vector<int32_t> accumulate(const GemmCase& c, std::span<const int8_t> w);
 

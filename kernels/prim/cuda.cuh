@@ -208,7 +208,7 @@ QOQ_DEVICE void ldmatrix_x4_trans(u32 (&r)[4], u32 row) {
                : "memory");
 }
 
-// ---- Tensor cores (PTX: "mma", fragment layouts of m16n8k32 and m16n8k16). d += a · b; warp-wide. -------------------
+// ---- Tensor cores (PTX: "mma", fragment layouts of m16n8k32, m16n8k64 and m16n8k16). d += a · b; warp-wide. ---------
 
 #define QOQ_MMA_I8(NAME, A, B)                                                        \
   QOQ_DEVICE void NAME(i32(&d)[4], const u32(&a)[4], const u32(&b)[2]) {              \
@@ -222,6 +222,15 @@ QOQ_MMA_I8(mma_s8s8, "s8", "s8")  // both signed
 QOQ_MMA_I8(mma_s8u8, "s8", "u8")  // b unsigned
 QOQ_MMA_I8(mma_u8s8, "u8", "s8")  // a unsigned
 #undef QOQ_MMA_I8
+
+/// mma.sync.m16n8k64.s32.s4.s4.s32 (PTX: "Matrix Fragments for mma.m16n8k64"): eight 4-bit integers a word, the first in
+/// the low nibble. Hazard: from sm_90 on there is no such instruction; ptxas makes some two hundred others of it.
+QOQ_DEVICE void mma_s4s4(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k64.row.col.s32.s4.s4.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
 
 #define QOQ_MMA_FLOAT(NAME, T)                                                        \
   QOQ_DEVICE void NAME(float(&d)[4], const u32(&a)[4], const u32(&b)[2]) {            \
@@ -243,6 +252,11 @@ QOQ_DEVICE void mma_tile_s8s8(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32
 template <int I, int J>
 QOQ_DEVICE void mma_tile_s8u8(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32 (&b)[J][2]) {
   QOQ_UNROLL for (int j = 0; j < J; ++j) QOQ_UNROLL for (int i = 0; i < I; ++i) mma_s8u8(d[i][j], a[i], b[j]);
+}
+
+template <int I, int J>
+QOQ_DEVICE void mma_tile_s4s4(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32 (&b)[J][2]) {
+  QOQ_UNROLL for (int j = 0; j < J; ++j) QOQ_UNROLL for (int i = 0; i < I; ++i) mma_s4s4(d[i][j], a[i], b[j]);
 }
 
 // ---- Bits and integers ----------------------------------------------------------------------------------------------
@@ -296,6 +310,17 @@ QOQ_DEVICE float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 QOQ_DEVICE u32 fma_half2(u32 a, u32 b, u32 c) {
   u32 d;
   asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+  return d;
+}
+/// sub.rn.f16x2 and mul.rn.f16x2: two of binary16, one rounding each, subnormals kept.
+QOQ_DEVICE u32 sub_half2(u32 a, u32 b) {
+  u32 d;
+  asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+  return d;
+}
+QOQ_DEVICE u32 mul_half2(u32 a, u32 b) {
+  u32 d;
+  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
   return d;
 }
 /// max.f32 and min.f32: a NaN operand is passed over for the other.

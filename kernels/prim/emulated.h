@@ -105,6 +105,7 @@ QOQ_DEVICE void mma_s8u8(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
 QOQ_DEVICE void mma_u8s8(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
   emulator::mma_int8(d, a, b, 1, 1, emulator::Signs::u8s8);
 }
+QOQ_DEVICE void mma_s4s4(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) { emulator::mma_int4(d, a, b, 1, 1); }
 QOQ_DEVICE void mma_f16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) { emulator::mma_half(d, a, b); }
 QOQ_DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) { emulator::mma_bfloat(d, a, b); }
 
@@ -116,6 +117,11 @@ QOQ_DEVICE void mma_tile_s8s8(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32
 template <int I, int J>
 QOQ_DEVICE void mma_tile_s8u8(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32 (&b)[J][2]) {
   emulator::mma_int8(d[0][0], a[0], b[0], I, J, emulator::Signs::s8u8);
+}
+
+template <int I, int J>
+QOQ_DEVICE void mma_tile_s4s4(i32 (&d)[I][J][4], const u32 (&a)[I][4], const u32 (&b)[J][2]) {
+  emulator::mma_int4(d[0][0], a[0], b[0], I, J);
 }
 
 // ---- sm_90: mbarriers, bulk copies, the async proxy -----------------------------------------------------------------
@@ -213,6 +219,8 @@ QOQ_DEVICE u32 add_bytes(u32 a, u32 b) { return ((a & 0x7f7f7f7fu) + (b & 0x7f7f
 
 QOQ_DEVICE float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 QOQ_DEVICE u32 fma_half2(u32 a, u32 b, u32 c) { return emulator::fma_half2(a, b, c); }
+QOQ_DEVICE u32 sub_half2(u32 a, u32 b) { return emulator::fma_half2(a, 0x3c003c00u, b ^ 0x80008000u); }
+QOQ_DEVICE u32 mul_half2(u32 a, u32 b) { return emulator::fma_half2(a, b, 0x80008000u); }  // −0 changes no product
 QOQ_DEVICE float maximum(float a, float b) { return __builtin_fmaxf(a, b); }
 QOQ_DEVICE float minimum(float a, float b) { return __builtin_fminf(a, b); }
 QOQ_DEVICE float divide(float a, float b) { return a / b; }

@@ -38,8 +38,12 @@ double ridge_ops_per_byte(const Ceiling& memory, const Ceiling& compute) { retur
 
 double ops_per_byte(const Work& work) { return work.ops / (work.read_bytes + work.write_bytes); }
 
+std::string tensor_arithmetic(const Gpu& gpu, const Work& work) {
+  return !gpu.tensor.contains(work.arithmetic) && !work.fallback.empty() ? work.fallback : work.arithmetic;
+}
+
 double speed_of_light_us(const Gpu& gpu, const Work& work, bool measured_bandwidth) {
-  const double rate = gpu.tensor_ops(work.arithmetic);
+  const double rate = gpu.tensor_ops(tensor_arithmetic(gpu, work));
   if (work.ops > 0 && rate == 0) bad_input("{} has no tensor rate for '{}'", gpu.id, work.arithmetic);
   const double memory_us = (work.read_bytes + work.write_bytes) / gpu.dram_gbps(measured_bandwidth) * 1e-3;
   return work.ops > 0 ? std::max(memory_us, work.ops / rate * 1e6) : memory_us;

@@ -25,6 +25,9 @@ double ridge_ops_per_byte(const Ceiling& memory, const Ceiling& compute);
 /// A problem's arithmetic intensity: its operations per byte that must move.
 double ops_per_byte(const Work& work);
 
+/// The tensor rate that bounds the work on this GPU: its arithmetic, or its fallback where the GPU has no such rate.
+std::string tensor_arithmetic(const Gpu& gpu, const Work& work);
+
 /// Least time the problem can take, µs: max(bytes / DRAM bandwidth, operations / tensor rate), by the measured
 /// bandwidth where the sheet has one, or the listed one. Throws Fault::Input when the GPU has no rate for the
 /// arithmetic.

@@ -180,7 +180,7 @@ Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, 
   const Execution run = execution_of(code, traffic.mma_instructions / p.blocks / warps_per_block);
   const double tensor_share = uses_mma_sync(code.mix) ? gpu.mma_sync_fraction.value : 1;
   time_memory(gpu, launch, traffic, spread, measured_bandwidth, p);
-  time_sm(gpu, run, warps_per_block, tensor_share, work.arithmetic, spread, p);
+  time_sm(gpu, run, warps_per_block, tensor_share, tensor_arithmetic(gpu, work), spread, p);
 
   const double clocks_per_us = gpu.clock_ghz.value * 1e3;
   // Only the first round's start and end stand alone; later ones hide behind the other resident CTAs.

@@ -1,4 +1,5 @@
-// The compute phase: one k-tile from shared memory through dequantisation into the tensor cores.
+// The compute phase: one k-tile from shared memory through dequantisation into the int8 tensor cores. What the other
+// schemes share of it is here, what they do otherwise in w4a16.cuh and w4a4.cuh.
 #pragma once
 #include "kernels/gemm/mma/place.cuh"
 #include "kernels/tile/int4.cuh"
@@ -6,20 +7,40 @@
 
 namespace qoq::gemm {
 
-/// A warp's accumulators: strips of 32 columns × fragments of 16 rows × 4 fragments of 8 columns × 4 (PTX:
-/// mma.m16n8k32).
+template <bool FLOAT>
+struct SumType {
+  using Type = i32;
+};
+template <>
+struct SumType<true> {
+  using Type = float;
+};
+template <MmaConfig C>
+using Sum = typename SumType<C.float_sums()>::Type;
+
+/// A warp's accumulators: strips of 32 columns × fragments of 16 rows × 4 fragments of 8 columns × 4 (PTX: the D of
+/// every mma.m16n8).
 template <MmaConfig C>
 struct Accumulators {
   static constexpr int strips = C.warp_n / 32, rows = C.warp_m / 16;
-  i32 at[strips][rows][4][4] = {};
+  Sum<C> at[strips][rows][4][4] = {};
 };
 
-/// A lane's group metadata, ready to use: one scale and one constant for each of its four columns a strip.
+/// What a lane keeps of the group under way: one scale and one constant for each of its four columns a strip.
 template <MmaConfig C>
 struct Group {
   static constexpr int strips = C.warp_n / 32;
   u32 scale[strips][4], zero[strips][4];
 };
+
+/// The A fragments of one step: 32 bytes of each row of the warp's tile.
+template <MmaConfig C>
+QOQ_DEVICE void load_fragments(const Place& at, u32 a, int step, u32 (&x)[Accumulators<C>::rows][4]) {
+  QOQ_UNROLL for (int row = 0; row < Accumulators<C>::rows; ++row) {
+    prim::ldmatrix_x4(x[row],
+                      a + tile::swizzled<C.row_bytes()>(at.warp_m0 + row * 16 + at.lane % 16, step * 2 + at.lane / 16));
+  }
+}
 
 /// Reads a group's scales and zeros into registers. `unused` keeps the ablation's loads alive.
 template <MmaConfig C>
@@ -89,24 +110,21 @@ QOQ_DEVICE void int8_fragments(u32 w, const Place& at, int strip, int step, u32 
   }
 }
 
-/// Multiplies one k-tile. `fresh` says that a group begins with it (groups longer than the tile).
+/// Multiplies one k-tile, the `tile`th of its trip: groups longer than a tile begin with the first.
 template <MmaConfig C>
-QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, bool fresh, Group<C>& group, Accumulators<C>& sum,
+QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, int tile, Group<C>& group, Accumulators<C>& sum,
                          u32& unused) {
   constexpr int steps = C.block_k / 32 / C.slices;
   QOQ_UNROLL for (int i = 0; i < steps; ++i) {
     const int step = at.slice * steps + i;
     if constexpr (C.grouped()) {
       constexpr int steps_per_group = group_size / 32;
-      if (fresh && (i == 0 || i % steps_per_group == 0)) {
+      if (tile == 0 && (i == 0 || i % steps_per_group == 0)) {
         fetch_group<C>(at, metadata + step / steps_per_group * C.group_bytes(), group, unused);
       }
     }
     u32 x[Accumulators<C>::rows][4];
-    QOQ_UNROLL for (int row = 0; row < Accumulators<C>::rows; ++row) {
-      prim::ldmatrix_x4(x[row],
-                        a + tile::swizzled<C.block_k>(at.warp_m0 + row * 16 + at.lane % 16, step * 2 + at.lane / 16));
-    }
+    load_fragments<C>(at, a, step, x);
     QOQ_UNROLL for (int strip = 0; strip < Accumulators<C>::strips; ++strip) {
       u32 b[4][2];
       if constexpr (C.packed4()) {

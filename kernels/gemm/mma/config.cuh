@@ -19,8 +19,17 @@ struct MmaConfig {
   int stages;                     ///< tiles in flight: shared-memory buffers of the cp.async pipeline
   int slices;                     ///< K-slices in the CTA: warps that share an output tile, summed at the end
 
-  constexpr bool grouped() const { return scheme == Scheme::W4A8Group; }
+  constexpr bool grouped() const { return scheme != Scheme::W4A8Channel && scheme != Scheme::W8A8; }
   constexpr bool packed4() const { return scheme != Scheme::W8A8; }
+  /// Outputs are fp32 sums; otherwise int32 ones. The W4A4 ablation rescales only its last sum.
+  constexpr bool float_sums() const {
+    return scheme == Scheme::W4A16Group || (scheme == Scheme::W4A4Group && !ablated);
+  }
+  constexpr int a_bits() const { return scheme == Scheme::W4A16Group ? 16 : scheme == Scheme::W4A4Group ? 4 : 8; }
+  /// K of one MMA: 32 bytes of A, but for nibbles that became bytes.
+  constexpr int mma_k() const { return dequant == Dequant::Int8 ? 32 : 256 / a_bits(); }
+  /// K of what a warp multiplies at a time: whole blocks of packed weights.
+  constexpr int unit_k() const { return scheme == Scheme::W4A4Group ? 64 : 32; }
 
   constexpr int warps_m() const { return block_m / warp_m; }
   constexpr int warps_n() const { return block_n / warp_n; }
@@ -28,10 +37,17 @@ struct MmaConfig {
   constexpr int threads() const { return slice_warps() * slices * 32; }
   constexpr int accumulators() const { return warp_m * warp_n / 32; }  ///< per thread
 
-  constexpr int a_bytes() const { return block_m * block_k; }
+  /// What one unit of an integer product is worth: nibbles in the upper halves of bytes are 16 times too large.
+  constexpr float product_unit() const { return dequant == Dequant::Int8 ? 1.0f / 256 : 1.0f; }
+
+  constexpr int row_bytes() const { return block_k * a_bits() / 8; }  ///< of a tile's row of A
+  constexpr int a_bytes() const { return block_m * row_bytes(); }
   constexpr int w_bytes() const { return packed4() ? block_n * block_k / 2 : block_n * block_k; }
-  /// Metadata of one group: a scale and a zero byte per column.
-  constexpr int group_bytes() const { return grouped() ? 2 * block_n : 0; }
+  /// Metadata of one group: a scale and a zero per column (W4A8: of a byte each), of W4A4 an fp16 scale per column and
+  /// one per row.
+  constexpr int column_bytes() const { return !grouped() ? 0 : scheme == Scheme::W4A16Group ? 4 : 2; }
+  constexpr int token_bytes() const { return scheme == Scheme::W4A4Group ? 2 : 0; }
+  constexpr int group_bytes() const { return column_bytes() * block_n + token_bytes() * block_m; }
   constexpr int groups_per_tile() const { return block_k > group_size ? block_k / group_size : 1; }
   /// Tiles until the next group begins; the main loop takes that many at a time.
   constexpr int tiles_per_trip() const { return grouped() && block_k < group_size ? group_size / block_k : 1; }
@@ -53,37 +69,57 @@ enum class Illegal {
   No,
   WarpTile,      // the warp tile is not a whole number of fragments
   BlockTile,     // the CTA tile is not a whole number of warp tiles
-  Slices,        // K-slices do not divide the k-tile's 32-wide steps
+  Slices,        // K-slices do not divide the k-tile's steps
   Threads,       // not between 32 and 512 threads
   Accumulators,  // more than 128 accumulators a thread
   Stages,        // a pipeline needs two stages
   Dequant,       // the scheme has no such dequantisation
   Layout,        // the dequantisation cannot read this layout
+  Output,        // the scheme has no int32 sums
 };
 
+constexpr bool has_dequant(Scheme scheme, Dequant dequant) {
+  if (scheme == Scheme::W4A8Group) return dequant != Dequant::None && dequant != Dequant::Int8;
+  return dequant == Dequant::None || (scheme == Scheme::W4A4Group && dequant == Dequant::Int8);
+}
+constexpr bool has_layout(const MmaConfig& c) {
+  switch (c.scheme) {
+    case Scheme::W4A8Group:
+      return c.layout == Layout::QServe || (c.layout == Layout::Fragment && c.dequant != Dequant::Vadd4);
+    case Scheme::W4A8Channel:
+      return c.layout == Layout::QServe;
+    case Scheme::W8A8:
+      return c.layout == Layout::RowMajor;
+    case Scheme::W4A16Group:
+    case Scheme::W4A4Group:
+      return c.layout == Layout::Fragment;
+  }
+  return false;
+}
+
 constexpr Illegal illegal(const MmaConfig& c) {
-  if (c.warp_m % 16 != 0 || c.warp_n % 32 != 0 || c.block_k % 32 != 0) return Illegal::WarpTile;
+  if (c.warp_m % 16 != 0 || c.warp_n % 32 != 0 || c.block_k % c.unit_k() != 0) return Illegal::WarpTile;
   if (c.block_m % c.warp_m != 0 || c.block_n % c.warp_n != 0) return Illegal::BlockTile;
-  if (c.slices < 1 || (c.block_k / 32) % c.slices != 0) return Illegal::Slices;
+  if (c.slices < 1 || (c.block_k / c.unit_k()) % c.slices != 0) return Illegal::Slices;
   if (c.threads() < 32 || c.threads() > 512) return Illegal::Threads;
-  if (c.accumulators() > 128) return Illegal::Accumulators;
+  if (c.accumulators() > (c.scheme == Scheme::W4A4Group ? 64 : 128)) return Illegal::Accumulators;  // W4A4 has two sums
   if (c.stages < 2) return Illegal::Stages;
-  if (c.grouped() != (c.dequant != Dequant::None)) return Illegal::Dequant;
-  if (c.packed4() == (c.layout == Layout::RowMajor)) return Illegal::Layout;
-  if (c.layout == Layout::Fragment && c.dequant != Dequant::Imad && c.dequant != Dequant::U8S8) return Illegal::Layout;
+  if (!has_dequant(c.scheme, c.dequant)) return Illegal::Dequant;
+  if (!has_layout(c)) return Illegal::Layout;
+  if (c.output == Output::I32 && (c.scheme == Scheme::W4A16Group || c.scheme == Scheme::W4A4Group)) return Illegal::Output;
   if (c.block_k > group_size ? c.block_k % group_size != 0 : group_size % c.block_k != 0) return Illegal::WarpTile;
   return Illegal::No;
 }
 
 /// What a gemm/mma kernel is launched with. Shapes are in elements; every array is dense.
 struct MmaArgs {
-  const signed char* a;           ///< [M][K] int8 activations
+  const unsigned char* a;         ///< [M][K] activations: int8, fp16 or nibbles, the even column low
   const unsigned char* w;         ///< weights in the config's layout
-  const unsigned char* metadata;  ///< QServe: [K/128][N] scales s2. Fragment: scales and biased zeros interleaved
+  const unsigned char* metadata;  ///< QServe: [K/128][N] scales s2. Fragment: what kernels/gemm/packing.h writes
   const unsigned char* zeros;     ///< QServe: [K/128][N] s2_zeros = int8(−z·s2)
   const half* weight_scales;      ///< [N] s1
   const half* weight_szeros;      ///< [N] z·s1 (per channel)
-  const half* token_scales;       ///< [M] sx
+  const half* token_scales;       ///< [M] sx; W4A4: [K/128][⌈M/16⌉·16], row r of 16 at 2·(r % 8) + r / 8
   const float* token_sums;        ///< [M] Σ x, unquantised (per channel)
   const int* quantised_sums;      ///< [M] Σ qx (u8×s8)
   const void* bias;               ///< [N] in the output's type

@@ -4,6 +4,7 @@
 
 #include "kernels/base/digest.h"
 #include "kernels/base/error.h"
+#include "kernels/gemm/float_reference.h"
 #include "kernels/gemm/mma/operands.h"
 #include "kernels/gemm/mma/point.h"
 #include "kernels/gemm/mma/traffic.h"
@@ -20,8 +21,8 @@ const GemmCase& gemm_case(const Case& c) { return dynamic_cast<const GemmCase&>(
 
 /// The config as the text of its initialiser.
 std::string literal(const MmaConfig& c) {
-  constexpr std::string_view schemes[] = {"W4A8Group", "W4A8Channel", "W8A8"};
-  constexpr std::string_view dequants[] = {"None", "Vadd4", "Imad", "U8S8"};
+  constexpr std::string_view schemes[] = {"W4A8Group", "W4A8Channel", "W8A8", "W4A16Group", "W4A4Group"};
+  constexpr std::string_view dequants[] = {"None", "Vadd4", "Imad", "U8S8", "Int8"};
   constexpr std::string_view layouts[] = {"QServe", "Fragment", "RowMajor"};
   constexpr std::string_view outputs[] = {"F16", "BF16", "I32"};
   return fmt::format(
@@ -45,11 +46,28 @@ double partial_bytes(const MmaVariant& v, const GemmProblem& p) {
   return 4.0 * v.tiles_m(p) * v.tiles_n(p) * v.splits * v.config.block_m * v.config.block_n;
 }
 
+Check check_outputs(const GemmCase& operands, const Point& point, std::span<const std::byte> out) {
+  const MmaVariant v = MmaVariant::from(point, operands.problem);
+  const MmaConfig& c = v.config;
+  if (c.scheme == Scheme::W4A16Group) return check_half(operands, out, c.ablated);
+  if (c.scheme == Scheme::W4A4Group) {
+    return compare(operands, out, finish_int4(operands, {c.block_k, c.slices, v.splits}, c.ablated));
+  }
+  const bool raw = c.ablated && c.packed4();
+  const std::vector<int32_t> sums =
+      accumulate(operands, raw ? ablated_weights(operands, c.dequant == Dequant::U8S8) : operands.w);
+  return compare(operands, out, finish(operands, sums));
+}
+
 class MmaFamily final : public Family {
  public:
   std::string_view name() const override { return "gemm/mma"; }
   std::string_view op() const override { return "gemm"; }
-  std::vector<std::string> schemes() const override { return {"w4a8-g128", "w4a8-channel", "w8a8"}; }
+  std::vector<std::string> schemes() const override {
+    std::vector<std::string> names;
+    for (const Scheme scheme : gemm::schemes) names.emplace_back(gemm::name(scheme));
+    return names;
+  }
   std::vector<Parameter> parameters() const override { return mma_parameters(); }
   Problem canonical(const Problem& problem) const override { return GemmProblem::parse(problem).problem(); }
 
@@ -67,6 +85,10 @@ class MmaFamily final : public Family {
     const MmaConfig& c = v.config;
     if (device.compute_capability < 80)
       return fmt::format("mma.sync m16n8k32 needs sm_80, {} is {}", device.name, device.architecture());
+    if (p.scheme == Scheme::W4A4Group && c.dequant == Dequant::None && device.compute_capability >= 90) {
+      return fmt::format("int4 tensor cores are in sm_80 to sm_89, {} is {}: dequant=int8 unpacks for the int8 ones",
+                         device.name, device.architecture());
+    }
     if (c.shared_bytes() > device.shared_per_block_bytes) {  // a limit that leaves out what the system reserves
       return fmt::format("needs {} bytes of shared memory, {} gives a CTA {}", c.shared_bytes(), device.architecture(),
                          device.shared_per_block_bytes);
@@ -140,21 +162,18 @@ class MmaFamily final : public Family {
     return prepare_operands(gemm_case(c), MmaVariant::from(point, gemm_case(c).problem).config);
   }
   std::string operand_key(const Point& point, const Problem& problem) const override {
-    const bool sums = point.at("dequant") == static_cast<int>(Dequant::U8S8);
-    return fmt::format("{}{}", layout(point, problem), sums ? "+qsum" : "");
+    const MmaConfig c = MmaVariant::from(point, GemmProblem::parse(problem)).config;
+    const bool finite = c.scheme == Scheme::W4A16Group && c.ablated;
+    return fmt::format("{}{}{}", layout(point, problem), c.dequant == Dequant::U8S8 ? "+qsum" : "",
+                       finite ? "+finite" : "");
   }
   Arguments bind(const Point& point, const Problem& problem, const Device&, const Addresses& addresses) const override {
     const GemmProblem p = GemmProblem::parse(problem);
     return bind_operands(MmaVariant::from(point, p), p, addresses);
   }
   Check check(const Case& c, const Point& point, const std::vector<Buffer>& buffers) const override {
-    const GemmCase& operands = gemm_case(c);
-    const MmaConfig config = MmaVariant::from(point, operands.problem).config;
-    const bool raw = config.ablated && config.packed4();
-    const std::vector<int32_t> sums =
-        accumulate(operands, raw ? ablated_weights(operands, config.dequant == Dequant::U8S8) : operands.w);
     for (const Buffer& buffer : buffers) {
-      if (buffer.role == Buffer::Role::Output) return compare(operands, buffer.bytes, finish(operands, sums));
+      if (buffer.role == Buffer::Role::Output) return check_outputs(gemm_case(c), point, buffer.bytes);
     }
     return {false, 0, "no output buffer"};
   }
@@ -164,11 +183,11 @@ class MmaFamily final : public Family {
     const MmaVariant v = MmaVariant::from(point, p);
     const MmaConfig& c = v.config;
     const int granule = p.scheme == Scheme::W8A8 ? 8 : 32;
-    const int depth = std::max(c.block_k, p.scheme == Scheme::W4A8Group ? group_size : 0);
+    const int depth = std::max(c.block_k, c.grouped() ? group_size : 0);
     p.m = c.block_m + 5;
     p.n = c.ragged_n ? c.block_n + granule : 2 * c.block_n;
     const int trips = ((2 * c.stages + 1) * c.block_k + depth - 1) / depth * v.splits;
-    p.k = trips * depth - (c.ragged_k ? (p.scheme == Scheme::W4A8Group ? group_size : 32) : 0);
+    p.k = trips * depth - (c.ragged_k ? (c.grouped() ? group_size : 32) : 0);
     return p.problem();
   }
 

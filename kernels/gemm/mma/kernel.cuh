@@ -1,4 +1,5 @@
-// gemm/mma: W4A8 and W8A8 GEMM on mma.sync m16n8k32, sm_80 and up (QServe paper, section 5.2).
+// gemm/mma: W4A8 and W8A8 GEMM on mma.sync m16n8k32, sm_80 and up (QServe paper, section 5.2), and W4A16 and W4A4 to
+// compare them with.
 //
 // A CTA owns a block_m × block_n tile of C and walks K in tiles of block_k through a ring of `stages` shared-memory
 // buffers that cp.async fills `stages − 1` tiles ahead. Its warps form a grid of warp tiles, times K-slices:
@@ -13,6 +14,8 @@
 #include "kernels/gemm/mma/load.cuh"
 #include "kernels/gemm/mma/reduce.cuh"
 #include "kernels/gemm/mma/store.cuh"
+#include "kernels/gemm/mma/w4a16.cuh"
+#include "kernels/gemm/mma/w4a4.cuh"
 
 namespace qoq::gemm {
 
@@ -72,7 +75,7 @@ QOQ_DEVICE void mma_gemm(const MmaArgs& args) {
       prim::cp_async_wait<ahead - 1>();  // this thread's copies of the tile have landed
       prim::sync_threads();              // everyone's have, and nobody reads the buffer that is filled next
       load_tile<C>(loader, buffers, trip + t + ahead < at.tiles, (t + ahead) % per_trip == 0, load_stage, load_slot);
-      multiply<C>(at, buffers.activations(stage.at), buffers.weights(stage.at), buffers.metadata(slot.at), t == 0,
+      multiply<C>(at, buffers.activations(stage.at), buffers.weights(stage.at), buffers.metadata(slot.at), t,
                   group, sum, unused);
       stage.advance();
     }

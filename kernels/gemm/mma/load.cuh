@@ -13,12 +13,14 @@ template <MmaConfig C>
 struct Loader {
   static constexpr int rounds(int bytes) { return (bytes / 16 + C.threads() - 1) / C.threads(); }
   static constexpr int a_rounds = rounds(C.a_bytes()), w_rounds = rounds(C.w_bytes());
-  static constexpr int row_chunks = C.block_k / 16;                               // of an int8 row
+  static constexpr int row_chunks = C.row_bytes() / 16;                           // of a row of A, and of int8 weights
+  static constexpr int chunk_k = 128 / C.a_bits();                                // elements of such a chunk
   static constexpr int strip_chunks = C.packed4() ? C.block_k : 32 * row_chunks;  // of 32 columns of weights
   static constexpr int metadata_chunks = C.group_bytes() / 16;
+  static constexpr int column_chunks = C.column_bytes() * C.block_n / 16;  // among those
   static_assert(metadata_chunks <= C.threads());
 
-  const signed char* a;  ///< of the first round; the others lie a fixed offset further
+  const unsigned char* a;  ///< of the first round; the others lie a fixed offset further
   const unsigned char* w;
   i32 a_offset[a_rounds], w_offset[w_rounds];
   const unsigned char* metadata;
@@ -33,10 +35,10 @@ struct Loader {
     QOQ_UNROLL for (int round = 0; round < a_rounds; ++round) {
       const int row = chunk(round) / row_chunks, column = chunk(round) % row_chunks;
       const int m = at.m0 + row < args.m ? at.m0 + row : args.m - 1;
-      const i64 from = static_cast<i64>(m) * k + k0 + column * 16;
+      const i64 from = (static_cast<i64>(m) * k + k0) * C.a_bits() / 8 + column * 16;
       if (round == 0) a = args.a + from;
       a_offset[round] = static_cast<i32>(args.a + from - a);
-      a_to[round] = tile::swizzled<C.block_k>(row, column);
+      a_to[round] = tile::swizzled<C.row_bytes()>(row, column);
     }
     QOQ_UNROLL for (int round = 0; round < w_rounds; ++round) {
       if constexpr (C.packed4()) {  // strips of 32 columns, each block_k / 32 blocks of 512 bytes one after the other
@@ -60,10 +62,15 @@ struct Loader {
 
   QOQ_DEVICE void find_metadata(const MmaArgs& args, const Place& at) {
     const i64 group = k0 / group_size;
-    if constexpr (C.layout == Layout::Fragment) {  // 64 bytes a strip of 32 columns
-      group_stride = static_cast<i64>(args.n) * 2;
-      metadata = args.metadata + group * group_stride + at.n0 * 2 + thread * 16;
-      metadata_inside = thread / 4 * 32 < columns;
+    if (C.token_bytes() > 0 && thread >= column_chunks) {  // scales of rows, eight a chunk
+      const int rows = (args.m + 15) / 16 * 16, first = at.m0 + (thread - column_chunks) * 8;
+      group_stride = static_cast<i64>(rows) * 2;
+      metadata = reinterpret_cast<const unsigned char*>(args.token_scales) + group * group_stride + first * 2;
+      metadata_inside = first < rows;
+    } else if constexpr (C.layout == Layout::Fragment) {  // a strip of 32 columns after the other
+      group_stride = static_cast<i64>(args.n) * C.column_bytes();
+      metadata = args.metadata + group * group_stride + at.n0 * C.column_bytes() + thread * 16;
+      metadata_inside = thread * 16 / (32 * C.column_bytes()) * 32 < columns;
     } else {  // a row of scales, then a row of zeros
       const bool zeros = thread >= metadata_chunks / 2;
       const int column = (zeros ? thread - metadata_chunks / 2 : thread) * 16;
@@ -76,11 +83,11 @@ struct Loader {
   QOQ_DEVICE void load_activations(u32 to) {
     QOQ_UNROLL for (int round = 0; round < a_rounds; ++round) {
       if (C.a_bytes() / 16 % C.threads() == 0 || chunk(round) < C.a_bytes() / 16) {
-        const bool inside = !C.ragged_k || k0 + chunk(round) % row_chunks * 16 < k;
+        const bool inside = !C.ragged_k || k0 + chunk(round) % row_chunks * chunk_k < k;
         prim::cp_async_16(to + a_to[round], a + a_offset[round], inside);
       }
     }
-    a += C.block_k;
+    a += C.row_bytes();
   }
 
   QOQ_DEVICE void load_weights(u32 to) {
@@ -104,7 +111,7 @@ struct Loader {
   QOQ_DEVICE void load_metadata(u32 to) {
     QOQ_UNROLL for (int group = 0; group < C.groups_per_tile(); ++group) {
       if (metadata_chunks == C.threads() || thread < metadata_chunks) {
-        const bool inside = (!C.ragged_n || metadata_inside) && (!C.ragged_k || k0 + group * group_size < k);
+        const bool inside = (!(C.ragged_n || C.token_bytes() > 0) || metadata_inside) && (!C.ragged_k || k0 + group * group_size < k);
         prim::cp_async_16(to + group * C.group_bytes() + thread * 16, metadata, inside);
       }
       metadata += group_stride;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/base/error.h"
+#include "kernels/gemm/packing.h"
 
 namespace qoq::gemm {
 
@@ -23,15 +24,16 @@ std::vector<uint8_t> as_bytes(const std::vector<int8_t>& values) { return {value
 /// What turns sums into outputs, and the poisoned output itself.
 void add_epilogue(const GemmCase& c, std::vector<Buffer>& buffers) {
   const GemmProblem& p = c.problem;
-  if (p.output != Output::I32) {
+  const bool scaled = p.scheme != Scheme::W4A16Group && p.scheme != Scheme::W4A4Group;
+  if (p.output != Output::I32 && scaled) {
     buffers.push_back(buffer("s1", Role::Weights, c.s1));
     buffers.push_back(buffer("sx", Role::Input, c.sx));
     if (p.scheme == Scheme::W4A8Channel) {
       buffers.push_back(buffer("szero", Role::Weights, c.szero));
       buffers.push_back(buffer("t", Role::Input, c.token_sum));
     }
-    if (p.bias) buffers.push_back(buffer("bias", Role::Weights, c.bias));
   }
+  if (p.bias) buffers.push_back(buffer("bias", Role::Weights, c.bias));
   const size_t outputs = static_cast<size_t>(p.m) * static_cast<size_t>(p.n) * (p.output == Output::I32 ? 4 : 2);
   buffers.push_back({"out", Role::Output, std::vector<std::byte>(outputs, std::byte{0xcd})});
 }
@@ -60,8 +62,34 @@ PackedGroupWeights pack_group_weights(std::span<const uint8_t> q4, const GroupMe
   return packed;
 }
 
+namespace {
+
+/// The ablation's words must not be infinite or NaN as fp16 pairs (kernels/gemm/float_reference.h).
+std::vector<Buffer> prepare_w4a16(const GemmCase& c, bool ablated) {
+  const GemmProblem& p = c.problem;
+  std::vector<uint8_t> weights = pack_half_weights(c.q4, p.n, p.k);
+  for (size_t i = 1; ablated && i < weights.size(); i += 2) weights[i] &= 0xbf;
+  return {buffer("a", Role::Input, c.a16), buffer("w", Role::Weights, weights),
+          buffer("s2", Role::Weights, pack_half_metadata(c.group_scale, c.group_zero, p.n))};
+}
+
+std::vector<Buffer> prepare_w4a4(const GemmCase& c) {
+  const GemmProblem& p = c.problem;
+  return {buffer("a", Role::Input, pack_int4_rows(c.a)), buffer("w", Role::Weights, pack_int4_weights(c.w, p.n, p.k)),
+          buffer("s2", Role::Weights, pack_column_scales(c.group_scale, p.n)),
+          buffer("sx", Role::Input, pack_token_scales(c.token_group_scale, p.m))};
+}
+
+}  // namespace
+
 std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config) {
   const GemmProblem& p = c.problem;
+  if (p.scheme == Scheme::W4A16Group || p.scheme == Scheme::W4A4Group) {
+    std::vector<Buffer> buffers =
+        p.scheme == Scheme::W4A16Group ? prepare_w4a16(c, config.ablated) : prepare_w4a4(c);
+    add_epilogue(c, buffers);
+    return buffers;
+  }
   std::vector<Buffer> buffers{buffer("a", Role::Input, c.a)};
   if (p.scheme == Scheme::W4A8Group) {
     const PackedGroupWeights packed = pack_group_weights(c.q4, c.metadata, p.n, p.k, config.dequant, config.layout);

@@ -65,7 +65,10 @@ const std::vector<Parameter>& mma_parameters() {
       {"slices", "warps along K that share an output tile in the CTA", {1, 2, 4}, {}},
       {"split_k", "CTAs along K that share an output tile", {1, 2, 4, 8, 16}, {}},
       {"raster", "N-tiles that consecutive CTAs walk before the next row of tiles", {1, 4, 16}, {}},
-      {"dequant", "how a group's int8 weights are made", {0, 1, 2, 3}, {"none", "vadd4", "imad", "u8s8"}},
+      {"dequant",
+       "how a group's int8 weights are made, or int8 of both 4-bit operands",
+       {0, 1, 2, 3, 4},
+       {"none", "vadd4", "imad", "u8s8", "int8"}},
       {"layout", "how weights lie in memory", {0, 1, 2}, {"qserve", "fragment", "rowmajor"}},
   };
   return parameters;
@@ -115,7 +118,7 @@ std::optional<std::pair<Point, GemmProblem>> parse_variant_id(std::string_view i
   p.bias = false;
   p.output = Output::F16;
   bool known = false;
-  for (const Scheme scheme : {Scheme::W4A8Group, Scheme::W4A8Channel, Scheme::W8A8}) {
+  for (const Scheme scheme : schemes) {
     if (name(scheme) == parts[1]) p.scheme = scheme, known = true;
   }
   if (!known) return std::nullopt;
@@ -155,17 +158,19 @@ std::string_view sentence(Illegal why) {
     case Illegal::BlockTile:
       return "the CTA tile is not a whole number of warp tiles";
     case Illegal::Slices:
-      return "the K-slices do not divide the k-tile's steps of 32";
+      return "the K-slices do not divide the k-tile's steps of 32 (w4a4: of 64)";
     case Illegal::Threads:
       return "the CTA does not have 32 to 512 threads";
     case Illegal::Accumulators:
-      return "a thread would hold more than 128 accumulators";
+      return "a thread would hold more than 128 accumulators (w4a4: twice 64)";
     case Illegal::Stages:
       return "a pipeline needs two stages";
     case Illegal::Dequant:
       return "the scheme has no such dequantisation";
     case Illegal::Layout:
       return "this dequantisation cannot read this weight layout";
+    case Illegal::Output:
+      return "the scheme has no int32 sums";
   }
   return "";
 }

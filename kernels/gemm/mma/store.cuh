@@ -1,5 +1,6 @@
 // The store phase: int32 sums to outputs. The order of roundings is the contract (kernels/gemm/reference.h):
 //   y = float(acc) · (s1[n] · sx[m])   [ − szero[n] · t[m] ]   [ + bias[n] ],   each operation rounded to fp32.
+// fp32 sums are y already, but for the bias. The ablation of W4A4 scales its int32 sum by what group 0 has.
 #pragma once
 #include "kernels/gemm/mma/compute.cuh"
 
@@ -28,7 +29,12 @@ template <MmaConfig C>
 QOQ_DEVICE Columns load_columns(const MmaArgs& args, int n) {
   Columns columns{};
   if constexpr (C.output != Output::I32) {
-    columns.scale = load_halves(args.weight_scales, n);
+    if constexpr (C.scheme == Scheme::W4A4Group && !C.float_sums()) {
+      const int place = n / 32 * 32 + n % 8 * 4 + n % 32 / 8 * 2;  // n is even; kernels/gemm/packing.h
+      columns.scale = load_halves(reinterpret_cast<const half*>(args.metadata), place);
+    } else if constexpr (!C.float_sums()) {
+      columns.scale = load_halves(args.weight_scales, n);
+    }
     if constexpr (C.scheme == Scheme::W4A8Channel) columns.szero = load_halves(args.weight_szeros, n);
     if constexpr (C.bias && C.output == Output::F16) columns.bias = load_halves(static_cast<const half*>(args.bias), n);
     if constexpr (C.bias && C.output == Output::BF16)
@@ -46,7 +52,12 @@ struct Row {
 template <MmaConfig C>
 QOQ_DEVICE Row load_row(const MmaArgs& args, int m) {
   Row row{};
-  if constexpr (C.output != Output::I32) row.scale = prim::to_float(prim::load_readonly(args.token_scales + m));
+  if constexpr (C.scheme == Scheme::W4A4Group && !C.float_sums()) {
+    const int place = m / 16 * 16 + m % 8 * 2 + m % 16 / 8;
+    row.scale = C.product_unit() * prim::to_float(prim::load_readonly(args.token_scales + place));
+  } else if constexpr (C.output != Output::I32 && !C.float_sums()) {
+    row.scale = prim::to_float(prim::load_readonly(args.token_scales + m));
+  }
   if constexpr (C.scheme == Scheme::W4A8Channel && C.output != Output::I32)
     row.sum = prim::load_readonly(args.token_sums + m);
   if constexpr (C.dequant == Dequant::U8S8) row.excess = 128 * prim::load_readonly(args.quantised_sums + m);
@@ -54,8 +65,13 @@ QOQ_DEVICE Row load_row(const MmaArgs& args, int m) {
 }
 
 template <MmaConfig C>
-QOQ_DEVICE float finish(i32 sum, const Row& row, float scale, float szero, float bias) {
-  float y = prim::int_to_float(sum) * (scale * row.scale);
+QOQ_DEVICE float finish(Sum<C> sum, const Row& row, float scale, float szero, float bias) {
+  float y;
+  if constexpr (C.float_sums()) {
+    y = sum;
+  } else {
+    y = prim::int_to_float(sum) * (scale * row.scale);
+  }
   if constexpr (C.scheme == Scheme::W4A8Channel) y = y - szero * row.sum;
   if constexpr (C.bias) y = y + bias;
   return y;
@@ -63,7 +79,8 @@ QOQ_DEVICE float finish(i32 sum, const Row& row, float scale, float szero, float
 
 /// Stores two neighbouring outputs.
 template <MmaConfig C>
-QOQ_DEVICE void store_pair(const MmaArgs& args, i64 at, const Row& row, const Columns& columns, i32 low, i32 high) {
+QOQ_DEVICE void store_pair(const MmaArgs& args, i64 at, const Row& row, const Columns& columns, Sum<C> low,
+                           Sum<C> high) {
   if constexpr (C.dequant == Dequant::U8S8) {
     low -= row.excess;
     high -= row.excess;

@@ -11,13 +11,28 @@ namespace {
 double weight_bytes(const GemmProblem& p, double columns, double rows) {
   switch (p.scheme) {
     case Scheme::W4A8Group:
+    case Scheme::W4A4Group:
       return columns * (rows / 2 + 2 * rows / group_size);
+    case Scheme::W4A16Group:
+      return columns * (rows / 2 + 4 * rows / group_size);
     case Scheme::W4A8Channel:
       return columns * rows / 2;
     case Scheme::W8A8:
       return columns * rows;
   }
   return 0;
+}
+
+/// Bytes of `rows` rows of activations, with the scales of their groups.
+double activation_bytes(const GemmProblem& p, double rows) {
+  switch (p.scheme) {
+    case Scheme::W4A16Group:
+      return rows * 2 * p.k;
+    case Scheme::W4A4Group:
+      return rows * (0.5 * p.k + 2.0 * p.groups());
+    default:
+      return rows * p.k;
+  }
 }
 
 double output_bytes(const GemmProblem& p) { return p.output == Output::I32 ? 4 : 2; }
@@ -28,7 +43,15 @@ Work gemm_work(const GemmProblem& p) {
   Work work;
   work.ops = 2.0 * p.m * p.n * p.k;
   work.arithmetic = "int8";
-  work.read_bytes = 1.0 * p.m * p.k + weight_bytes(p, p.n, p.k) + 2.0 * p.m + 2.0 * p.n;
+  work.read_bytes = activation_bytes(p, p.m) + weight_bytes(p, p.n, p.k);
+  if (p.scheme == Scheme::W4A16Group) {
+    work.arithmetic = "fp16";
+  } else if (p.scheme == Scheme::W4A4Group) {
+    work.arithmetic = "int4";
+    work.fallback = "int8";
+  } else {
+    work.read_bytes += 2.0 * p.m + 2.0 * p.n;  // one scale a token, one a column
+  }
   if (p.scheme == Scheme::W4A8Channel) work.read_bytes += 4.0 * p.m + 2.0 * p.n;
   if (p.bias) work.read_bytes += 2.0 * p.n;
   work.write_bytes = output_bytes(p) * p.m * p.n;
@@ -43,9 +66,9 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
 
   Traffic traffic;
   traffic.pipeline_stages = c.stages;
-  traffic.mma_instructions = tiles * v.k_tiles(p) * (c.block_k / 32.0) * (c.block_m / 16.0) * (c.block_n / 8.0);
+  traffic.mma_instructions = tiles * v.k_tiles(p) * (1.0 * c.block_k / c.mma_k()) * (c.block_m / 16.0) * (c.block_n / 8.0);
+  traffic.l2_read_bytes = tiles * (activation_bytes(p, rows) + weight_bytes(p, columns, p.k));
   traffic.taken_elements = tiles * v.k_tiles(p) * (1.0 * c.block_k * c.block_n) * c.warps_m();
-  traffic.l2_read_bytes = tiles * (rows * p.k + weight_bytes(p, columns, p.k));
 
   // One wave is about one CTA an SM; along the raster it covers wave_n × wave_m tiles.
   const double wave = std::min(tiles, std::max(1.0, std::floor(device.sm_count / static_cast<double>(v.splits))));
@@ -54,8 +77,9 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
   const double wave_n = std::min(tiles_n, std::ceil(wave / wave_m));
   const double waves = tiles / (wave_m * wave_n);
   const double half_l2 = static_cast<double>(device.l2_bytes) / 2;
-  const double a_once = 1.0 * p.m * p.k, w_once = weight_bytes(p, p.n, p.k);
-  const double a_waves = waves * wave_m * rows * p.k, w_waves = waves * weight_bytes(p, wave_n * columns, p.k);
+  const double a_once = activation_bytes(p, p.m), w_once = weight_bytes(p, p.n, p.k);
+  const double a_waves = waves * activation_bytes(p, wave_m * rows);
+  const double w_waves = waves * weight_bytes(p, wave_n * columns, p.k);
   traffic.dram_read_bytes = (a_once <= half_l2 ? a_once : std::max(a_once, a_waves)) +
                             (w_once <= half_l2 ? w_once : std::max(w_once, w_waves));
   traffic.dram_write_bytes = output_bytes(p) * p.m * p.n;
@@ -68,6 +92,7 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
 }
 
 std::optional<Point> qserve_point(const GemmProblem& p) {
+  if (p.scheme == Scheme::W4A16Group || p.scheme == Scheme::W4A4Group) return std::nullopt;
   struct Row {
     int block_m, block_n, block_k, warp_m, warp_n, stages, slices;
   };

@@ -10,7 +10,8 @@ Work gemm_work(const GemmProblem& problem);
 /// operand which fits in half of L2 is read once.
 Traffic mma_traffic(const MmaVariant& variant, const GemmProblem& problem, const Device& device);
 
-/// QServe's tile table, which it selects by if/else on M (public kernels of the paper's release).
+/// QServe's tile table, which it selects by if/else on M (public kernels of the paper's release); nothing for schemes
+/// that it has not.
 std::optional<Point> qserve_point(const GemmProblem& problem);
 
 }  // namespace qoq::gemm

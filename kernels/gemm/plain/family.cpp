@@ -23,7 +23,9 @@ class PlainFamily final : public Family {
   Problem canonical(const Problem& problem) const override { return GemmProblem::parse(problem).problem(); }
   std::optional<std::string> illegal(const Point&, const Problem&) const override { return std::nullopt; }
   std::optional<std::string> unsupported(const Point&, const Problem& problem, const Device&) const override {
-    if (GemmProblem::parse(problem).m > 65535) return "one CTA a row: a grid has at most 65,535";
+    const GemmProblem p = GemmProblem::parse(problem);
+    if (p.scheme == Scheme::W4A16Group || p.scheme == Scheme::W4A4Group) return "its sums are int32";
+    if (p.m > 65535) return "one CTA a row: a grid has at most 65,535";
     return std::nullopt;
   }
   std::string variant(const Point&, const Problem& problem) const override { return "plain." + problem.scheme; }

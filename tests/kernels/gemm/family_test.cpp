@@ -1,8 +1,14 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <span>
+
 #include "kernels/base/error.h"
+#include "kernels/base/float16.h"
 #include "kernels/families.h"
+#include "kernels/gemm/float_reference.h"
 #include "kernels/gemm/mma/operands.h"
+#include "kernels/gemm/packing.h"
 #include "kernels/gemm/reference.h"
 #include "tests/kernels/gemm/bench.h"
 
@@ -25,6 +31,8 @@ TEST(GemmProblem, TextIsCanonical) {
   EXPECT_EQ(parse_problem("gemm w8a8 m=1 n=8 k=16 out=fp16 bias=0").text(), "gemm w8a8 m=1 n=8 k=16");
   EXPECT_EQ(parse_problem("gemm w4a8-channel m=1 n=32 k=32 bias=1 out=bf16").text(),
             "gemm w4a8-channel m=1 n=32 k=32 out=bf16 bias=1");
+  EXPECT_EQ(parse_problem("gemm w4a16-g128 k=128 n=32 m=3 out=bf16").text(), "gemm w4a16-g128 m=3 n=32 k=128 out=bf16");
+  EXPECT_EQ(parse_problem("gemm w4a4-g128 k=128 n=32 m=3 bias=1").text(), "gemm w4a4-g128 m=3 n=32 k=128 bias=1");
 }
 
 TEST(GemmProblem, RefusesWithASentence) {
@@ -45,6 +53,10 @@ TEST(GemmProblem, RefusesWithASentence) {
       {"gemm w4a8-g128 m=1 n=32 k=128 out=fp8", "out=fp8 is unknown"},
       {"gemm w4a8-g128 m=1 n=32 k=128 bias=yes", "neither 0 nor 1"},
       {"gemm w4a8-g128 m=1 n=32 k=128 out=i32 bias=1", "without bias"},
+      {"gemm w4a16-g128 m=1 n=32 k=192", "k=192 is not a multiple of 128"},
+      {"gemm w4a4-g128 m=1 n=40 k=128", "n=40 is not a multiple of 32"},
+      {"gemm w4a16-g128 m=1 n=32 k=128 out=i32", "w4a16-g128 adds floats"},
+      {"gemm w4a4-g128 m=1 n=32 k=128 out=i32", "w4a4-g128 adds floats"},
       {"gemm w2a8 m=1 n=32 k=128", "no kernel family solves gemm w2a8; there are: gemm w4a8-g128"},
       {"conv w8a8 m=1", "no kernel family solves conv"},
       {"gemm w8a8 m", "not of the form name=value"},
@@ -75,13 +87,13 @@ TEST(MmaFamily, EveryParameterValueIsUsedByALegalPoint) {
   for (const Parameter& parameter : mma().parameters()) {
     for (const int value : parameter.values) {
       bool legal = false;
-      for (const char* scheme : {"w4a8-g128", "w4a8-channel", "w8a8"}) {
-        const Problem problem = parse_problem(std::string("gemm ") + scheme + " m=512 n=4096 k=8192");
+      for (const std::string scheme : {"w4a8-g128", "w4a8-channel", "w8a8", "w4a16-g128", "w4a4-g128"}) {
+        const Problem problem = parse_problem("gemm " + scheme + " m=512 n=4096 k=8192");
         for (const int block : {16, 32, 64, 128, 256}) {
           for (const int depth : {64, 256}) {
             Point point = mma_point(block, std::max(32, block), depth, std::min(block, 32), 32, 2);
-            point["dequant"] = scheme == std::string("w4a8-g128") ? 2 : 0;
-            point["layout"] = scheme == std::string("w8a8") ? 2 : 0;
+            point["dequant"] = scheme == "w4a8-g128" ? 2 : 0;
+            point["layout"] = scheme == "w8a8" ? 2 : scheme.starts_with("w4a8") ? 0 : 1;
             point[parameter.name] = value;
             legal = legal || !mma().unsupported(point, problem, test_device());
           }
@@ -123,6 +135,125 @@ TEST(MmaFamily, SaysWhyAPointIsUnsupported) {
   tiny["layout"] = 2;
   const auto huge = mma().unsupported(tiny, parse_problem("gemm w8a8 m=1048576 n=1048576 k=16"), test_device());
   EXPECT_NE(huge.value_or("supported").find("needs 2147483648 CTAs"), std::string::npos);
+}
+
+TEST(MmaFamily, SaysWhereTheComparedSchemesRun) {
+  Point point = mma_point(64, 64, 128, 32, 32, 3);
+  point["layout"] = 1;
+  const auto why = [&](const char* scheme, int compute_capability) {
+    Device device = test_device();
+    device.compute_capability = compute_capability;
+    const Problem problem = parse_problem(fmt::format("gemm {} m=64 n=256 k=512", scheme));
+    return mma().unsupported(point, problem, device).value_or("supported");
+  };
+  for (const int compute_capability : {80, 86, 89}) EXPECT_EQ(why("w4a4-g128", compute_capability), "supported");
+  for (const int compute_capability : {90, 100, 120}) {
+    const std::string sentence = why("w4a4-g128", compute_capability);
+    EXPECT_NE(sentence.find("int4 tensor cores are in sm_80 to sm_89"), std::string::npos) << sentence;
+  }
+  EXPECT_EQ(why("w4a16-g128", 80), "supported");
+  EXPECT_EQ(why("w4a16-g128", 90), "supported");
+  point["dequant"] = static_cast<int>(gemm::Dequant::Int8);
+  for (const int compute_capability : {80, 90, 120}) EXPECT_EQ(why("w4a4-g128", compute_capability), "supported");
+  EXPECT_NE(why("w4a16-g128", 90).find("no such dequantisation"), std::string::npos);
+  EXPECT_NE(why("w4a8-g128", 90).find("no such dequantisation"), std::string::npos);
+  point["warp_m"] = 64;
+  point["warp_n"] = 64;  // 128 sums of either kind
+  EXPECT_NE(why("w4a4-g128", 90).find("accumulators"), std::string::npos);
+  point["warp_m"] = 32;
+  point["block_k"] = 64;
+  point["slices"] = 2;  // one step of 64
+  EXPECT_NE(why("w4a4-g128", 90).find("K-slices"), std::string::npos);
+  point["layout"] = 0;
+  point["slices"] = 1;
+  EXPECT_NE(why("w4a4-g128", 90).find("cannot read this weight layout"), std::string::npos);
+}
+
+TEST(MmaFamily, ComparedSchemesSayWhatTheyMove) {
+  Point point = mma_point(64, 64, 128, 32, 32, 3);
+  point["layout"] = 1;
+  const Problem half = parse_problem("gemm w4a16-g128 m=64 n=256 k=512"),
+                int4 = parse_problem("gemm w4a4-g128 m=64 n=256 k=512");
+  const double weights = 256 * 512 / 2.0;
+  EXPECT_EQ(mma().work(half).arithmetic, "fp16");
+  EXPECT_EQ(mma().work(half).fallback, "");
+  EXPECT_EQ(mma().work(half).read_bytes, weights + 256 * 4 * 4 + 64 * 512 * 2);
+  EXPECT_EQ(mma().work(int4).arithmetic, "int4");
+  EXPECT_EQ(mma().work(int4).fallback, "int8");
+  EXPECT_EQ(mma().work(int4).read_bytes, weights + 256 * 4 * 2 + 64 * (256 + 4 * 2));
+  const auto instructions = [&](const Problem& problem) {
+    return mma().traffic(point, problem, test_device()).mma_instructions;
+  };
+  EXPECT_EQ(instructions(half), 4 * 32 * 512 / 16);
+  EXPECT_EQ(instructions(int4), 4 * 32 * 512 / 64);
+  point["dequant"] = static_cast<int>(gemm::Dequant::Int8);
+  EXPECT_EQ(instructions(int4), 4 * 32 * 512 / 32);
+  EXPECT_EQ(mma().published(half), std::nullopt);
+  EXPECT_EQ(mma().published(int4), std::nullopt);
+  for (const char* id : {"mma.w4a16-g128.bm64.bn64.bk128.wm32.wn32.st3.ks1.sk1.ra1.none.fragment.bf16.ablated",
+                         "mma.w4a4-g128.bm64.bn64.bk128.wm32.wn32.st3.ks1.sk1.ra1.int8.fragment.bias"}) {
+    const NamedVariant found = find_variant(id, half);
+    EXPECT_EQ(mma().variant(found.point, found.problem), id);
+  }
+}
+
+TEST(GemmPacking, LiesAsItSays) {
+  using namespace gemm;
+  const auto nibble = [](std::span<const uint8_t> bytes, size_t byte, size_t at) {
+    return bytes[byte + at / 2] >> (at % 2 * 4) & 15;
+  };
+  std::vector<uint8_t> codes(64 * 128);
+  codes[37 * 128 + 45] = 11;  // column 8·0 + 5 of the second 32, row 16·0 + 8·1 + 2·2 + 1 of the second 32
+  EXPECT_EQ(nibble(pack_half_weights(codes, 64, 128), (1 * 4 + 1) * 512 + (5 * 4 + 2) * 16 + (2 * 0 + 1) * 4, 4), 11);
+  std::vector<int8_t> weights(64 * 128);
+  weights[61 * 128 + 127] = -3;  // column 16·1 + 8·1 + 5, row 32·1 + 8·3 + 7 of the second 64
+  EXPECT_EQ(nibble(pack_int4_weights(weights, 64, 128), (1 * 2 + 1) * 1024 + 512 + (5 * 4 + 3) * 16 + (2 * 1 + 1) * 4, 7),
+            13);
+  std::vector<uint16_t> scales(2 * 32);
+  scales[32 + 8 * 2 + 2 * 3 + 1] = 0x3c00;
+  EXPECT_EQ(pack_column_scales(scales, 32)[32 + 8 * 3 + 2 * 2 + 1], 0x3c00);
+  const std::vector<uint16_t> tokens = pack_token_scales(std::vector<uint16_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 10);
+  EXPECT_EQ(tokens, (std::vector<uint16_t>{1, 9, 2, 10, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0}));
+  std::vector<uint8_t> zeros(32);
+  zeros[0] = 7, zeros[8] = 7;
+  const std::vector<uint8_t> metadata = pack_half_metadata(std::vector<uint16_t>(32, 0x1234), zeros, 32);
+  const auto half_at = [&](size_t i) { return half_to_float(static_cast<uint16_t>(metadata[i] | metadata[i + 1] << 8)); };
+  EXPECT_EQ(half_at(8), 1031.0f);
+  EXPECT_EQ(half_at(10), 71.0f);
+}
+
+TEST(FloatReference, KnowsARightOutputFromAWrongOne) {
+  using namespace gemm;
+  const GemmCase c = make_gemm_case(GemmProblem::parse(parse_problem("gemm w4a16-g128 m=3 n=32 k=256")), 5);
+  std::vector<uint16_t> out;
+  for (size_t i = 0; i < 3 * 32; ++i) {
+    double sum = 0;
+    for (size_t k = 0; k < 256; ++k) {
+      const size_t column = i % 32, at = k / 128 * 32 + column;
+      const float w = static_cast<float>(c.q4[column * 256 + k] - c.group_zero[at]) * half_to_float(c.group_scale[at]);
+      sum += static_cast<double>(half_to_float(c.a16[i / 32 * 256 + k])) * static_cast<double>(w);
+    }
+    out.push_back(float_to_half(static_cast<float>(sum)));
+  }
+  EXPECT_TRUE(check_half(c, std::as_bytes(std::span(out)), false).pass);
+  EXPECT_FALSE(check_half(c, std::as_bytes(std::span(out)), true).pass);
+  out[40] = float_to_half(half_to_float(out[40]) + 0.02f);
+  const Check wrong = check_half(c, std::as_bytes(std::span(out)), false);
+  EXPECT_FALSE(wrong.pass);
+  EXPECT_NE(wrong.message.find("m=1 n=8"), std::string::npos) << wrong.message;
+  out[40] = 0x7e00;  // NaN
+  EXPECT_FALSE(check_half(c, std::as_bytes(std::span(out)), false).pass);
+}
+
+TEST(FloatReference, AddsInTheKernelsOrder) {
+  using namespace gemm;
+  const GemmCase c = make_gemm_case(GemmProblem::parse(parse_problem("gemm w4a4-g128 m=64 n=256 k=2048 out=bf16")), 6);
+  const auto once = finish_int4(c, {128, 1, 1}, false);
+  EXPECT_EQ(once, finish_int4(c, {256, 1, 1}, false)) << "the tile's depth alone changes no order";
+  EXPECT_EQ(once, finish_int4(c, {64, 1, 1}, false));
+  const Check close = compare(c, finish_int4(c, {128, 2, 4}, false), once);
+  EXPECT_LT(close.max_error, 8e-3);
+  EXPECT_FALSE(compare(c, finish_int4(c, {128, 1, 1}, true), once).pass);
 }
 
 TEST(MmaFamily, QServesTileTableLiesInTheSpace) {

@@ -17,6 +17,7 @@ struct Form {
 /// By its name; GoogleTest would print the bytes, pointers among them.
 inline void PrintTo(const Form& form, std::ostream* out) { *out << form.name; }
 
+/// The int8 GEMMs: bit-equal, also to the plain kernel.
 inline constexpr Form forms[] = {
     {"Vadd4", "w4a8-g128", gemm::Dequant::Vadd4, gemm::Layout::QServe, false},
     {"Imad", "w4a8-g128", gemm::Dequant::Imad, gemm::Layout::QServe, false},
@@ -32,6 +33,16 @@ inline constexpr Form forms[] = {
     {"U8S8FragmentAblated", "w4a8-g128", gemm::Dequant::U8S8, gemm::Layout::Fragment, true},
     {"ChannelAblated", "w4a8-channel", gemm::Dequant::None, gemm::Layout::QServe, true},
     {"W8A8Ablated", "w8a8", gemm::Dequant::None, gemm::Layout::RowMajor, true},
+};
+
+/// What they are compared with: sums are floats.
+inline constexpr Form float_forms[] = {
+    {"W4A16", "w4a16-g128", gemm::Dequant::None, gemm::Layout::Fragment, false},
+    {"W4A4", "w4a4-g128", gemm::Dequant::None, gemm::Layout::Fragment, false},
+    {"W4A4Int8", "w4a4-g128", gemm::Dequant::Int8, gemm::Layout::Fragment, false},
+    {"W4A16Ablated", "w4a16-g128", gemm::Dequant::None, gemm::Layout::Fragment, true},
+    {"W4A4Ablated", "w4a4-g128", gemm::Dequant::None, gemm::Layout::Fragment, true},
+    {"W4A4Int8Ablated", "w4a4-g128", gemm::Dequant::Int8, gemm::Layout::Fragment, true},
 };
 
 }  // namespace qoq::test

@@ -1,9 +1,10 @@
-// Every synchronisation of the gemm/mma kernel, taken away one at a time: the emulator must notice. A survivor is a
-// failure, or is explained in `harmless`.
+// Every synchronisation of the gemm/mma kernel, taken away one at a time: the emulator must notice. W4A8 reads a group's
+// metadata when it begins, W4A4 when it ends.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/kernels/gemm/bench.h"
+#include "tests/kernels/gemm/forms.h"
 
 namespace qoq::test {
 namespace {
@@ -29,16 +30,20 @@ constexpr Weakening weakenings[] = {
 };
 
 constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh", "kernels/gemm/mma/load.cuh",
-                                 "kernels/gemm/mma/compute.cuh", "kernels/gemm/mma/reduce.cuh",
+                                 "kernels/gemm/mma/compute.cuh", "kernels/gemm/mma/w4a16.cuh",
+                                 "kernels/gemm/mma/w4a4.cuh",    "kernels/gemm/mma/reduce.cuh",
                                  "kernels/gemm/mma/store.cuh"};
 
-Bench::Job everything() {
+Bench::Job everything(const Form& form) {
   Point point = mma_point(16, 64, 128, 16, 32, 3);
   point["slices"] = 2;
   point["split_k"] = 3;
-  point["dequant"] = 2;
-  return {point, parse_problem("gemm w4a8-g128 m=20 n=128 k=2688")};
+  point["dequant"] = static_cast<int>(form.dequant);
+  point["layout"] = static_cast<int>(form.layout);
+  return {point, parse_problem(fmt::format("gemm {} m=20 n=128 k=2688", form.scheme))};
 }
+
+class MmaMutation : public testing::TestWithParam<Form> {};
 
 /// Whether some schedule shows that the kernel is broken, and how.
 std::string caught_by(Bench& bench, const Bench::Job& job) {
@@ -54,14 +59,16 @@ std::string caught_by(Bench& bench, const Bench::Job& job) {
   return "";
 }
 
-TEST(MmaMutation, TheKernelItselfIsClean) {
+TEST_P(MmaMutation, TheKernelItselfIsClean) {
   Bench bench;
-  bench.build({everything()});
+  const Bench::Job job = everything(GetParam());
+  bench.build({job});
   if (HasFatalFailure()) return;
-  EXPECT_EQ(caught_by(bench, everything()), "");
+  EXPECT_EQ(caught_by(bench, job), "");
 }
 
-TEST(MmaMutation, EverySynchronisationIsNeeded) {
+TEST_P(MmaMutation, EverySynchronisationIsNeeded) {
+  const Bench::Job job = everything(GetParam());
   const compile::Headers original = compile::emulator_headers();
   int mutants = 0;
   for (const char* file : files) {
@@ -74,9 +81,9 @@ TEST(MmaMutation, EverySynchronisationIsNeeded) {
         const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
         const std::string name = fmt::format("{}:{} {} → {}", file, line, weakening.original, weakening.weakened);
         Bench bench(headers);
-        bench.build({everything()});
+        bench.build({job});
         if (HasFatalFailure()) return;
-        const std::string how = caught_by(bench, everything());
+        const std::string how = caught_by(bench, job);
         ++mutants;
         EXPECT_NE(how, "") << "survived: " << name;
         fmt::print("{}\n    caught: {}\n", name, how);
@@ -86,6 +93,9 @@ TEST(MmaMutation, EverySynchronisationIsNeeded) {
   // sync: pipeline 1, slices 2, splits 2; wait twice; commit; arrival twice; restore
   EXPECT_EQ(mutants, 11) << "the kernel's synchronisations changed: look through the list";
 }
+
+INSTANTIATE_TEST_SUITE_P(Forms, MmaMutation, testing::Values(forms[1], float_forms[1]),
+                         [](const auto& form) { return std::string(form.param.name); });
 
 }  // namespace
 }  // namespace qoq::test

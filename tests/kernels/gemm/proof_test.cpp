@@ -1,5 +1,5 @@
-// Every variant class of gemm/mma × every shape class: accumulators and outputs bit-equal to the plain reference, on
-// fresh random operands, with poisoned outputs and the race detector on.
+// Every variant class of gemm/mma × every shape class: accumulators and outputs bit-equal to the plain reference (of
+// w4a16: within the tolerance of its floats), on fresh random operands, with poisoned outputs and the race detector on.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +11,7 @@
 namespace qoq::test {
 namespace {
 
+using gemm::Dequant;
 using gemm::Layout;
 
 /// A tile and what it is asked for: at least two CTAs an axis (but M = 1), k ≥ (2·stages + 1)·block_k·splits.
@@ -34,7 +35,9 @@ constexpr Shape shapes[] = {
 };
 
 Bench::Job job_of(const Form& form, const Shape& shape, const std::string& output, bool bias) {
-  Point point = mma_point(shape.block_m, shape.block_n, shape.block_k, shape.warp_m, shape.warp_n, shape.stages);
+  const bool w4a4 = form.scheme == std::string("w4a4-g128");
+  const int warp_m = w4a4 ? std::min(shape.warp_m, 2048 / shape.warp_n) : shape.warp_m;  // it has two sums
+  Point point = mma_point(shape.block_m, shape.block_n, shape.block_k, warp_m, shape.warp_n, shape.stages);
   point["slices"] = shape.slices;
   point["split_k"] = shape.splits;
   point["raster"] = shape.raster;
@@ -44,7 +47,7 @@ Bench::Job job_of(const Form& form, const Shape& shape, const std::string& outpu
   const bool w8a8 = form.layout == Layout::RowMajor;
   const int n = shape.n - (w8a8 && shape.n % shape.block_n != 0 ? 8 : 0);
   // Per-group K is a multiple of 128. The others end inside a k-tile where the shape does not say "aligned".
-  const bool ragged_k = form.scheme != std::string("w4a8-g128") && std::string(shape.name) != "aligned";
+  const bool ragged_k = !std::string(form.scheme).ends_with("-g128") && std::string(shape.name) != "aligned";
   const int k = shape.k - (ragged_k ? (w8a8 ? 16 : 32) : 0) + (ragged_k ? shape.block_k : 0);
   std::string text = fmt::format("gemm {} m={} n={} k={} out={}", form.scheme, shape.m, n, k, output);
   if (bias) text += " bias=1";
@@ -57,10 +60,13 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
   const Form form = GetParam();
   const uint64_t seed = fresh_seed();
   std::vector<Bench::Job> jobs;
+  const bool floats = std::ranges::find(float_forms, form.name, &Form::name) != std::end(float_forms);
   for (size_t i = 0; i < std::size(shapes); ++i) {
-    jobs.push_back(job_of(form, shapes[i], "i32", false));
+    jobs.push_back(job_of(form, shapes[i], !floats ? "i32" : i % 2 == 0 ? "bf16" : "fp16", false));
     jobs.push_back(job_of(form, shapes[i], i % 2 == 0 ? "fp16" : "bf16", i % 3 == 0));
   }
+  Device device = test_device();
+  if (form.scheme == std::string("w4a4-g128") && form.dequant == Dequant::None) device.compute_capability = 89;
   Bench bench;
   bench.build(jobs);
   if (HasFatalFailure()) return;
@@ -68,7 +74,7 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
     const Family& family = family_named("gemm/mma");
     SCOPED_TRACE(fmt::format("{}: {} on \"{}\", seed {}", shapes[i / 2].name,
                              family.variant(jobs[i].point, jobs[i].problem), jobs[i].problem.text(), seed + i));
-    ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, test_device()), std::nullopt);
+    ASSERT_EQ(family.unsupported(jobs[i].point, jobs[i].problem, device), std::nullopt);
     const bool random = i % 2 == 1;  // sums warp by warp, outputs in a random schedule
     const emulator::Options options{random ? emulator::Schedule::Random : emulator::Schedule::WarpFirst,
                                     random ? emulator::AsyncLanding::Random : emulator::AsyncLanding::Late, seed + i,
@@ -81,10 +87,13 @@ TEST_P(MmaProof, EqualsTheReferenceBitForBit) {
 
 INSTANTIATE_TEST_SUITE_P(Forms, MmaProof, testing::ValuesIn(forms),
                          [](const auto& form) { return std::string(form.param.name); });
+INSTANTIATE_TEST_SUITE_P(FloatForms, MmaProof, testing::ValuesIn(float_forms),
+                         [](const auto& form) { return std::string(form.param.name); });
 
 TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
   std::vector<Bench::Job> jobs;
-  for (const Form& form : {forms[0], forms[1], forms[2], forms[4], forms[5], forms[6]}) {
+  for (const Form& form :
+       {forms[0], forms[1], forms[2], forms[4], forms[5], forms[6], float_forms[0], float_forms[1], float_forms[2]}) {
     for (const int block_k : {64, 128, 256}) {
       Point point = mma_point(32, 64, block_k, 16, 32, 3);
       point["dequant"] = static_cast<int>(form.dequant);
@@ -112,11 +121,14 @@ TEST(MmaCounters, TilesAreConflictFreeAndWeightsAreReadOnce) {
     const bool packed = job.problem.scheme != "w8a8";
     EXPECT_EQ(counters.buffers.at("w").bytes_read, tiles_m * n * k / (packed ? 2 : 1));
     EXPECT_EQ(counters.buffers.at("w").sectors_read * 32, counters.buffers.at("w").bytes_read);
-    if (job.problem.scheme == "w4a8-g128") {
-      uint64_t metadata = counters.buffers.at("s2").bytes_read;
-      if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end())
-        metadata += zeros->second.bytes_read;
-      EXPECT_EQ(metadata, tiles_m * n * (k / 128) * 2) << "a scale and a zero per group, once per CTA";
+    if (!job.problem.scheme.ends_with("-g128")) continue;
+    uint64_t metadata = counters.buffers.at("s2").bytes_read;
+    if (const auto zeros = counters.buffers.find("zeros"); zeros != counters.buffers.end())
+      metadata += zeros->second.bytes_read;
+    EXPECT_EQ(metadata, tiles_m * n * (k / 128) * (job.problem.scheme == "w4a16-g128" ? 4 : 2))
+        << "what belongs to a group, once per CTA";
+    if (job.problem.scheme == "w4a4-g128") {  // 70 rows make 80; the third CTA row has 16 of them
+      EXPECT_EQ(counters.buffers.at("sx").bytes_read, n / 64 * 80 * (k / 128) * 2);
     }
   }
 }
@@ -161,6 +173,19 @@ constexpr Mistake mistakes[] = {
     {"gemm/mma/place.cuh", "trips * (at.split + 1) / args.splits", "begin + trips / args.splits", &forms[1], "split-K"},
     {"gemm/mma/store.cuh", "m < args.m", "m <= args.m", &forms[1], "M and N tails"},
     {"gemm/mma/store.cuh", "128 * prim::load_readonly", "127 * prim::load_readonly", &forms[3], "aligned"},
+    {"gemm/mma/w4a16.cuh", "{word, word >> 8}", "{word, word >> 4}", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "high_base = 0x54005400", "high_base = 0x64006400", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "0x1010u : 0x3232u", "0x3232u : 0x1010u", &float_forms[0], "aligned"},
+    {"gemm/mma/w4a16.cuh", "tile == 0 && i % units_per_group", "tile == 0 && i", &float_forms[0], "deep K-tile"},
+    {"gemm/mma/w4a4.cuh", "part = Group<C>::zero;", ";", &float_forms[1], "aligned"},  // groups run on
+    {"gemm/mma/w4a4.cuh", "scale[e % 2]", "scale[e / 2]", &float_forms[1], "aligned"},
+    {"gemm/mma/w4a4.cuh", "e < 2 ? low_half", "e >= 2 ? low_half", &float_forms[1], "aligned"},
+    {"gemm/mma/w4a4.cuh", " || i == units - 1", "", &float_forms[1], "four K-slices"},
+    {"gemm/mma/w4a4.cuh", "tile == C.tiles_per_trip() - 1 && last", "last", &float_forms[1], "aligned"},  // too early
+    {"gemm/mma/w4a4.cuh", "ODD ? word : word << 4", "ODD ? word : word", &float_forms[2], "aligned"},
+    {"gemm/mma/config.cuh", "1.0f / 256", "1.0f / 255", &float_forms[2], "aligned"},
+    {"gemm/mma/load.cuh", "metadata_inside = first < rows", "metadata_inside = true", &float_forms[1], "M and N tails"},
+    {"gemm/mma/load.cuh", "(args.m + 15) / 16 * 16", "args.m", &float_forms[1], "M and N tails"},
 };
 
 TEST(MmaProof, AWrongKernelIsCaught) {
@@ -180,6 +205,29 @@ TEST(MmaProof, AWrongKernelIsCaught) {
     if (HasFatalFailure()) return;
     const RunResult run = bench.run(job, 1);
     EXPECT_TRUE(run.result.fault || !run.check.pass);
+  }
+}
+
+/// Outputs of 11 bits hide nearly all of what fp32 additions in another order change, hence so many.
+TEST(MmaProof, SplitsOfFloatsAreAddedInTheirOrder) {
+  Point point = mma_point(64, 64, 128, 32, 32, 2);
+  point["split_k"] = 8;
+  point["layout"] = static_cast<int>(Layout::Fragment);
+  const Bench::Job job{point, parse_problem("gemm w4a4-g128 m=128 n=320 k=1024")};
+  for (const bool in_order : {true, false}) {
+    compile::Headers headers = compile::emulator_headers();
+    std::string& text = headers.at("kernels/gemm/mma/reduce.cuh");
+    const std::string_view right = "in_order = C.float_sums()";
+    const size_t at = text.find(right);
+    ASSERT_NE(at, std::string::npos);
+    // Otherwise whoever arrives last begins with its own sum.
+    if (!in_order) text.replace(at, right.size(), "in_order = false");
+    Bench bench(headers);
+    bench.build({job});
+    if (HasFatalFailure()) return;
+    const RunResult run = bench.run(job, 3);
+    EXPECT_EQ(run.result.fault.value_or(""), "");
+    EXPECT_EQ(run.check.pass, in_order) << run.check.message;
   }
 }
 

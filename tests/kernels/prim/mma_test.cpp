@@ -1,5 +1,5 @@
 // Tensor-core products against a naive matrix product, fragments filled by the layouts of the PTX ISA
-// (mma.m16n8k32 for 8-bit types, mma.m16n8k16 for 16-bit ones), written down here a second time and differently.
+// (mma.m16n8k32 for 8-bit types, m16n8k64 for 4-bit, m16n8k16 for 16-bit ones), written down here a second time and differently.
 #include <bit>
 #include <cstring>
 #include <random>
@@ -112,6 +112,92 @@ TEST(Mma, S8U8) { check_int8<How::s8u8>(); }
 TEST(Mma, U8S8) { check_int8<How::u8s8>(); }
 TEST(Mma, TileS8S8) { check_int8<How::tile_s8s8>(); }
 TEST(Mma, TileS8U8) { check_int8<How::tile_s8u8>(); }
+
+/// One warp tile of I × J 4-bit products; elements −8 … 7, one a byte.
+struct Int4Tile {
+  i8 a[I * 16][64];
+  i8 b[64][J * 8];
+  i32 d[I * 16][J * 8];
+};
+struct Int4Args {
+  Int4Tile* tile;
+};
+
+// PTX, mma.m16n8k64: a's element i of lane: row = groupID for i in 0…7 and 16…23, else groupID + 8; column =
+// threadID·8 + (i & 7), + 32 for i ≥ 16. b's element i: row = threadID·8 + (i & 7), + 32 for i ≥ 8; column = groupID.
+// Element i of a register stands at bit 4·i. c as above.
+template <bool WHOLE>
+void int4_kernel(const Int4Args& args) {
+  const u32 group = thread_index() >> 2;
+  const u32 in_group = thread_index() % 4;
+  Int4Tile& tile = *args.tile;
+  const auto nibble = [](i8 value) { return static_cast<u32>(value) & 15u; };
+  u32 a[I][4] = {};
+  u32 b[J][2] = {};
+  i32 d[I][J][4];
+  for (u32 i = 0; i < I; ++i) {
+    for (u32 e = 0; e < 32; ++e) {
+      const u32 row = e < 8 || (e >= 16 && e < 24) ? group : group + 8;
+      const u32 column = in_group * 8 + (e & 7) + (e >= 16 ? 32 : 0);
+      a[i][e / 8] |= nibble(tile.a[i * 16 + row][column]) << (e % 8 * 4);
+    }
+  }
+  for (u32 j = 0; j < J; ++j) {
+    for (u32 e = 0; e < 16; ++e)
+      b[j][e / 8] |= nibble(tile.b[in_group * 8 + (e & 7) + (e >= 8 ? 32 : 0)][j * 8 + group]) << (e % 8 * 4);
+  }
+  const auto each = [&](auto&& visit) {
+    for (u32 i = 0; i < I; ++i) {
+      for (u32 j = 0; j < J; ++j) {
+        for (u32 e = 0; e < 4; ++e) {
+          visit(d[i][j][e], tile.d[i * 16 + group + (e >= 2 ? 8 : 0)][j * 8 + in_group * 2 + (e & 1)]);
+        }
+      }
+    }
+  };
+  each([](i32& mine, i32& memory) { mine = memory; });
+  if constexpr (WHOLE) {
+    mma_tile_s4s4(d, a, b);
+  } else {
+    for (u32 i = 0; i < I; ++i)
+      for (u32 j = 0; j < J; ++j) mma_s4s4(d[i][j], a[i], b[j]);
+  }
+  each([](i32& mine, i32& memory) { memory = mine; });
+}
+
+template <bool WHOLE>
+void check_int4(unsigned seed, bool extreme) {
+  std::mt19937 random(seed);
+  Int4Tile tile;
+  const auto draw = [&] { return extreme ? i8{-8} : static_cast<i8>(static_cast<int>(random() % 16) - 8); };
+  for (auto& row : tile.a)
+    for (i8& x : row) x = draw();
+  for (auto& row : tile.b)
+    for (i8& x : row) x = draw();
+  for (auto& row : tile.d)
+    for (i32& x : row) x = static_cast<i32>(random());
+  Int4Tile expected = tile;
+  for (u32 m = 0; m < I * 16; ++m) {
+    for (u32 n = 0; n < J * 8; ++n) {
+      for (u32 k = 0; k < 64; ++k) {
+        const u32 product = static_cast<u32>(tile.a[m][k] * tile.b[k][n]);
+        expected.d[m][n] = static_cast<i32>(static_cast<u32>(expected.d[m][n]) + product);
+      }
+    }
+  }
+  Memory none;
+  EXPECT_NO_FAULT(run_kernel([](const Int4Args& a) { int4_kernel<WHOLE>(a); }, Int4Args{&tile}, {}, none));
+  EXPECT_EQ(std::memcmp(tile.d, expected.d, sizeof tile.d), 0);
+}
+
+TEST(Mma, S4S4) {
+  for (unsigned seed = 1; seed <= 20; ++seed) check_int4<false>(seed, false);
+  check_int4<false>(1, true);
+}
+TEST(Mma, TileS4S4) {
+  for (unsigned seed = 1; seed <= 20; ++seed) check_int4<true>(seed, false);
+  check_int4<true>(1, true);
+}
 
 struct FloatTile {
   float a[16][16];
