@@ -68,10 +68,11 @@ struct Check {
 struct Work {
   double ops = 0;          ///< multiplications and additions on the tensor cores
   std::string arithmetic;  ///< which tensor rate bounds them: "int8", "fp16", …
-  std::string fallback;    ///< which where the GPU has no such rate: int8 for int4 from sm_90 on; empty: none
   double read_bytes = 0;   ///< each input once
   double write_bytes = 0;  ///< each output once
-  double elements = 0;     ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
+  /// The arithmetic that does it where the GPU has no rate for the other: "int8" for "int4". Empty: none.
+  std::string fallback = {};
+  double elements = 0;  ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
 };
 
 /// What one variant does to solve it.

@@ -44,6 +44,16 @@ TEST(SpeedOfLight, WithoutARateIsAFault) {
   EXPECT_GT(speed_of_light_us(gpu("a100-80"), work), 0);
 }
 
+TEST(SpeedOfLight, AnotherArithmeticWhereTheGpuLacksTheFirst) {
+  Work work = gemm(4096, 28672, 4096);
+  work.arithmetic = "int4";
+  work.fallback = "int8";
+  EXPECT_EQ(tensor_arithmetic(gpu("h200"), work), "int8");
+  EXPECT_NEAR(speed_of_light_us(gpu("h200"), work), 486, 1);
+  EXPECT_EQ(tensor_arithmetic(gpu("a100-80"), work), "int4");
+  EXPECT_NEAR(speed_of_light_us(gpu("a100-80"), work), work.ops / 1248e6, 1);
+}
+
 TEST(Ceilings, NameTheirKindsAndSources) {
   const auto all = ceilings(gpu("h200"));
   EXPECT_EQ(named(all, "DRAM (listed)").value, 4800);
