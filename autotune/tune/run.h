@@ -11,6 +11,7 @@
 #include "autotune/store/store.h"
 #include "autotune/tune/ablation.h"
 #include "autotune/tune/finish.h"
+#include "autotune/tune/fragile.h"
 #include "autotune/tune/progress.h"
 #include "autotune/tune/workshop.h"
 
@@ -60,7 +61,8 @@ class Run {
   Summary& summary_;
   const job::Families& families_;
   int64_t environment_ = 0;
-  std::optional<Finish> finish_;  ///< on an attached GPU
+  std::optional<Finish> finish_;    ///< on an attached GPU
+  std::optional<Fragile> fragile_;  ///< on a simulated one
   std::optional<Ablation> ablation_;
   std::set<std::string> good_variants_;
   // of the current problem
