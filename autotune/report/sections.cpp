@@ -25,6 +25,7 @@ constexpr GpuSection kGpu[] = {
 };
 constexpr Section kClosing[] = {
     {"seed_figures", add_seed_figures},
+    {"serving", add_serving},
     {"anchors", add_anchors},
     {"provenance", add_provenance},
 };

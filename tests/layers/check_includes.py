@@ -24,6 +24,7 @@ LAYERS = [
      "autotune/search/", "autotune/store/", "autotune/interchange/"],
     ["autotune/baselines/"],  # other libraries' kernels on the lanes that ours run on
     ["autotune/worker/"],  # hands subjects to whoever measures, verifies or counts
+    ["autotune/serving/"],  # a model on the kernels that rows tell of; commands and reports print it
     ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/bandwidth/", "autotune/compare/",
      "autotune/replay/", "autotune/ceilings/", "autotune/model_check/", "autotune/export/", "autotune/doctor/"],
     ["autotune/cli/"],

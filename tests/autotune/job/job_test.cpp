@@ -233,6 +233,12 @@ TEST_F(JobTest, ReadsTargetsAndSearch) {
   EXPECT_EQ(job.search.seed, 9u);
 }
 
+TEST_F(JobTest, AParametersEveryValueMayBeAblated) {
+  const std::string job = "name: j\nproblems: [gemm w8a8 m=1 n=32 k=32]\n";
+  EXPECT_EQ(load(job + "ablate_each: dequant\n").ablate_each, "dequant");
+  EXPECT_EQ(load(job).ablate_each, "");
+}
+
 TEST_F(JobTest, EveryFaultNamesItsPlaceAndWhatWouldBeRight) {
   const std::string good = "name: j\nmodels: [small]\nm: [1]\nschemes: [w8a8]\n";
   const std::pair<std::string, std::string> faults[] = {
@@ -263,6 +269,8 @@ TEST_F(JobTest, EveryFaultNamesItsPlaceAndWhatWouldBeRight) {
        "job.yaml:5:19: search.minutes: expected a number above 0, at most 1000000, found \"-1\""},
       {good + "search: {strategy: randon}\n",
        "job.yaml:5:20: search.strategy: \"randon\" is not known (did you mean \"random\"?)"},
+      {good + "ablate_each: dequants\n",
+       "job.yaml:5:14: ablate_each: \"dequants\" is not known (did you mean \"dequant\"?)"},
       {good + "search:\n", "job.yaml:5:1: search: expected a mapping, found nothing"},
       {good + "spaces: {gemm/mma: x}\n", "job.yaml:5:10: spaces: \"gemm/mma\" is not known (known: gemm/toy)"},
       {good + "problems: [gemm w4a4 m=1 n=32 k=32]\n",

@@ -1,0 +1,34 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "roofline/serving/serving.h"
+
+namespace qoq::serving {
+
+/// A GPU as somebody rents it out, from configs/prices/gpus.yaml or a user's file.
+struct Price {
+  double memory_gb = 0;  ///< 10^9 bytes
+  double dollars_per_hour = 0;
+  std::string date;    ///< "2026-03"
+  std::string source;  ///< who says so
+  bool assumed = false;
+
+  roofline::Offer offer() const { return {memory_gb * 1e9, dollars_per_hour}; }
+};
+
+/// By the GPU sheet's id.
+struct Prices {
+  std::string file;
+  std::map<std::string, Price> gpus;
+
+  /// Throws Fault::Input when there is none, with those there are.
+  const Price& of(const std::string& gpu) const;
+};
+
+/// Reads a price file; empty: the one that ships (configs/prices/gpus.yaml, or the copy in the program). Throws
+/// Fault::Input with file, line and column.
+Prices load_prices(const std::filesystem::path& path = {});
+
+}  // namespace qoq::serving
