@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "autotune/replay/print.h"
 
@@ -13,16 +14,21 @@ using replay::Standing;
 
 namespace {
 
-std::string percent(double fraction) { return fmt::format("{:.1f} %", fraction * 100); }
+std::string percent(double fraction) { return fmt::format("{:.2f} %", fraction * 100); }
 
-/// The worst that the figure shows: below the worst mean, at a whole tenth.
+/// Where a curve begins in the figure: in large spaces the first evaluations, which are random whatever the strategy,
+/// would leave no room for the rest.
+size_t first_shown(const SpaceResult& space) { return space.points > 200 ? 8 : 1; }
+
+/// The worst that the figure shows: below the worst mean, at a whole step.
 double least_shown(const SpaceResult& space) {
   double least = 1;
   for (const auto& one : space.strategies) {
-    for (const Standing& at : one.curve) least = std::min(least, at.mean);
+    for (const Standing& at : one.curve) {
+      if (at.evaluations >= first_shown(space)) least = std::min(least, at.mean);
+    }
   }
-  // Where all are near the best, from there on.
-  const double step = least > 0.95 ? 0.01 : 0.1;
+  const double step = least > 0.98 ? 0.002 : least > 0.9 ? 0.01 : 0.1;
   return std::max(0.0, std::floor(least / step) * step);
 }
 
@@ -42,6 +48,7 @@ report::Figure figure_of(const SpaceResult& space, size_t number, int seeds) {
   for (const auto& one : space.strategies) {
     nlohmann::json dots = nlohmann::json::array();
     for (const Standing& at : one.curve) {
+      if (at.evaluations < first_shown(space)) continue;
       last = std::max(last, at.evaluations);
       dots.push_back({{"x", at.evaluations},
                       {"y", at.mean},
@@ -60,10 +67,10 @@ report::Figure figure_of(const SpaceResult& space, size_t number, int seeds) {
   figure.title = replay::printable(space.name);
   figure.alt = alternative(space);
   figure.caption = fmt::format(
-      "The best time of the space over the best time found, mean over {} seeds; evaluations from 1 to 20 % of {} "
+      "The best time of the space over the best time found, mean over {} seeds; evaluations from {} to 20 % of {} "
       "points.",
-      seeds, space.points);
-  figure.plot = {{"x", {{"label", "evaluations"}, {"min", 1}, {"max", last}}},
+      seeds, first_shown(space), space.points);
+  figure.plot = {{"x", {{"label", "evaluations"}, {"min", first_shown(space)}, {"max", last}}},
                  {"y", {{"label", "best / found"}, {"scale", "linear"}, {"min", least_shown(space)}, {"max", 1}}},
                  {"lines", nlohmann::json::array()},
                  {"series", std::move(series)}};
@@ -82,10 +89,10 @@ report::Table table_of(const SpaceResult& space) {
     std::vector<report::Cell>& row = table.rows.emplace_back();
     row.push_back({one.strategy});
     for (const Standing& at : one.at_shares) {
-      report::Cell cell{fmt::format("{:.1f} ± {:.1f} %", at.mean * 100, at.standard_error * 100)};
+      report::Cell cell{fmt::format("{:.2f} ± {:.2f} %", at.mean * 100, at.standard_error * 100)};
       cell.note =
           at.median > 0 ? fmt::format("{}, {:.2f} µs", percent(at.median), space.best_us / at.median) : "nothing found";
-      cell.hover = fmt::format("10 – 90 %: {:.1f} – {}", at.tenth * 100, percent(at.ninetieth));
+      cell.hover = fmt::format("10 – 90 %: {:.2f} – {}", at.tenth * 100, percent(at.ninetieth));
       cell.number = at.mean;
       row.push_back(std::move(cell));
     }

@@ -11,14 +11,14 @@ namespace qoq::replay {
 
 namespace {
 
-std::string percent(double fraction) { return fmt::format("{:.1f} %", fraction * 100); }
+std::string percent(double fraction) { return fmt::format("{:.2f} %", fraction * 100); }
 
 /// The time whose fraction of the best this is; nothing while nothing was found.
 std::string time_text(const SpaceResult& space, double fraction) {
   return fraction > 0 ? fmt::format("{:.2f} us", space.best_us / fraction) : "-";
 }
 
-constexpr size_t name_width = 22, column_width = 19;
+constexpr size_t name_width = 22, column_width = 21;
 
 std::string line(std::string_view name, std::string_view what, const std::vector<std::string>& cells) {
   std::string text = fmt::format("  {:<{}} {:<9}", name, name_width, what);
@@ -34,9 +34,9 @@ std::string table(const SpaceResult& space) {
   for (const StrategyResult& one : space.strategies) {
     std::vector<std::string> means, medians, ranges;
     for (const Standing& at : one.at_shares) {
-      means.push_back(fmt::format("{:.1f} ± {:.1f} %", at.mean * 100, at.standard_error * 100));
+      means.push_back(fmt::format("{:.2f} ± {:.2f} %", at.mean * 100, at.standard_error * 100));
       medians.push_back(fmt::format("{}, {}", percent(at.median), time_text(space, at.median)));
-      ranges.push_back(fmt::format("{:.1f} – {}", at.tenth * 100, percent(at.ninetieth)));
+      ranges.push_back(fmt::format("{:.2f} – {}", at.tenth * 100, percent(at.ninetieth)));
     }
     text += line(one.strategy, "mean", means) + line("", "median", medians) + line("", "10 – 90 %", ranges);
   }
@@ -72,8 +72,8 @@ std::vector<Overall> overall(std::span<const SpaceResult> results) {
     Overall& one = list.emplace_back();
     one.strategy = results.front().strategies[strategy].strategy;
     for (size_t i = 0; i < shares.size(); ++i) {
-      for (const SpaceResult& space : results)
-        one.mean[i] += space.strategies[strategy].at_shares[i].mean / static_cast<double>(results.size());
+      for (const SpaceResult& space : results) one.mean[i] += space.strategies[strategy].at_shares[i].mean;
+      one.mean[i] /= static_cast<double>(results.size());
     }
   }
   return list;

@@ -67,7 +67,8 @@ Standing standing(size_t evaluations, std::vector<double> found) {
   Standing s;
   s.evaluations = evaluations;
   const auto count = static_cast<double>(found.size());
-  for (const double each : found) s.mean += each / count;
+  for (const double each : found) s.mean += each;
+  s.mean /= count;
   double squares = 0;
   for (const double each : found) squares += (each - s.mean) * (each - s.mean);
   if (found.size() > 1) s.standard_error = std::sqrt(squares / (count - 1) / count);
@@ -145,9 +146,7 @@ void check(const std::vector<Landscape>& landscapes, const Settings& settings) {
 }  // namespace
 
 size_t evaluations(double share, size_t points) {
-  // 5 % of 40 is 2, whatever 0.05 · 40 is in binary
-  const double exact = std::ceil(share * static_cast<double>(points) - 1e-9);
-  return static_cast<size_t>(std::max(1.0, exact));
+  return static_cast<size_t>(std::max(1.0, std::ceil(share * static_cast<double>(points))));
 }
 
 std::vector<SpaceResult> run(const std::vector<Landscape>& landscapes, const Settings& settings,

@@ -50,12 +50,18 @@ bool predicts(const search::Settings& settings) {
   return found != table.end() && found->predicts;
 }
 
-void require_sheets(const search::Settings& settings, std::span<const Workshop> workshops) {
+void check_predictions(const search::Settings& settings, std::span<const Workshop> workshops, Progress& progress) {
   if (!predicts(settings)) return;
   for (const Workshop& workshop : workshops) {
-    if (!workshop.target.sheet)
-      bad_input("{}: there is no sheet of {}, so {} cannot predict for it; another strategy needs none",
-                workshop.target.name, workshop.target.device.name, settings.strategy);
+    const Target& target = workshop.target;
+    if (!target.sheet)
+      bad_input("{}: there is no sheet of {}, so {} cannot predict for it; another strategy needs none", target.name,
+                target.device.name, settings.strategy);
+  }
+  for (const Workshop& workshop : workshops) {
+    if (workshop.target.simulated())
+      progress.say(fmt::format("{}: on a simulated GPU measuring is predicting: {} records what the model ranks first",
+                               workshop.target.name, settings.strategy));
   }
 }
 

@@ -21,8 +21,9 @@ std::vector<std::optional<double>> predict_points(Workshop& workshop, const Fami
                                                   std::span<const Point> points, Progress& progress,
                                                   const std::stop_token& stop);
 
-/// Throws Fault::Input, naming the GPU, where the strategy needs predictions and a target has no sheet to predict on.
-void require_sheets(const search::Settings& settings, std::span<const Workshop> workshops);
+/// Where the strategy needs predictions: throws Fault::Input, naming the GPU, when a target has no sheet to predict on,
+/// and says of simulated targets that there measuring is predicting.
+void check_predictions(const search::Settings& settings, std::span<const Workshop> workshops, Progress& progress);
 
 /// Whether the settings' strategy needs predictions.
 bool predicts(const search::Settings& settings);

@@ -59,7 +59,7 @@ uint64_t expected_candidates(const job::Job& job, size_t targets, const search::
 Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store,
              const search::Settings& settings, Progress& progress, std::stop_token stop,
              const job::Families& families) {
-  if (!workshops.empty() && !workshops.front().extras.revalidate) require_sheets(settings, workshops);
+  if (!workshops.empty() && !workshops.front().extras.revalidate) check_predictions(settings, workshops, progress);
   put_job(job, store, families);
   Summary summary;
   std::set<std::string> variants;

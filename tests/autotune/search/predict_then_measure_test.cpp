@@ -91,6 +91,12 @@ TEST(PredictThenMeasure, TheErrorWidensIt) {
   EXPECT_EQ(wider.batches, (std::vector<size_t>{16, 6}));
 }
 
+TEST(PredictThenMeasure, OneThatIsFarOffAmongSixteenIsNoReason) {
+  std::vector<double> measured = ladder(100);
+  measured[5] *= 3;
+  EXPECT_EQ(ask(ladder(100), measured).order.size(), 16u);
+}
+
 TEST(PredictThenMeasure, WhileAllFailItGoesOn) {
   std::vector<double> measured(100, 0);
   EXPECT_EQ(ask(ladder(100), measured).order.size(), 100u);

@@ -50,7 +50,11 @@ struct Bench {
 
 TEST(Predictor, OnASimulatedTargetMeasuringIsPredicting) {
   Bench bench;
+  ::testing::internal::CaptureStderr();
   bench.run();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "sim:h200: on a simulated GPU measuring is predicting: predict-then-measure records what the model ranks "
+            "first\n");
   std::set<int> expected;
   for (int a = 100; a < 116; ++a) expected.insert(a);
   EXPECT_EQ(bench.recorded(), expected) << "the sixteen best predictions, and no more";
@@ -89,7 +93,8 @@ TEST(Predictor, AnAttachedGpuWithoutASheetIsRefusedBeforeAnythingRuns) {
             "strategy needs none");
   EXPECT_TRUE(bench.script.diary.empty());
   bench.settings.strategy = "random";
-  EXPECT_EQ(fault_of([&] { require_sheets(bench.settings, shops); }), "");
+  Progress progress(0, true);
+  EXPECT_EQ(fault_of([&] { check_predictions(bench.settings, shops, progress); }), "");
 }
 
 TEST(Predictor, AStopEndsThePredicting) {
