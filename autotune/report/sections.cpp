@@ -11,11 +11,14 @@ namespace {
 constexpr Section kOpening[] = {
     {"summary", add_summary},
 };
+// clang-format off: one section a line merges
 constexpr GpuSection kGpu[] = {
     {"roofline", add_roofline},   {"problems", add_problems},   {"problem details", add_problem_details},
     {"measuring", add_measuring}, {"baselines", add_baselines}, {"search progress", add_search_progress},
     {"layouts", add_layouts},     {"failures", add_failures},   {"environment", add_environment},
+    {"absent", add_absent},
 };
+// clang-format on
 constexpr Section kClosing[] = {
     {"anchors", add_anchors},
     {"provenance", add_provenance},

@@ -29,6 +29,7 @@ void add_baselines(const GpuFacts&, Document&);
 void add_layouts(const GpuFacts&, Document&);
 void add_failures(const GpuFacts&, Document&);
 void add_environment(const GpuFacts&, Document&);
+void add_absent(const GpuFacts&, Document&);
 void add_anchors(const Facts&, Document&);
 void add_provenance(const Facts&, Document&);
 
