@@ -85,7 +85,7 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
                             (w_once <= half_l2 ? w_once : std::max(w_once, w_waves));
   traffic.dram_write_bytes = output_bytes(p) * p.m * p.n;
   // Rows beyond m read row m − 1 again: 32 lanes of 16 bytes at a time, in every tile along n.
-  traffic.same_line_requests = (tiles_m * c.block_m - p.m) * (1.0 * p.k / 512) * tiles_n;
+  traffic.same_line_requests = (tiles_m * c.block_m - p.m) * (activation_bytes(p, 1) / 512) * tiles_n;
   if (v.splits > 1) {  // partial sums: written by all, read by the last; they seldom leave L2 but cost its bandwidth
     const double partials = tiles * v.splits * c.block_m * c.block_n * 4.0;
     traffic.l2_read_bytes += 2 * partials;
