@@ -43,6 +43,12 @@ std::string describe(const EntryCode& code) {
       code.architecture, code.registers, code.static_shared_bytes, code.stack_bytes, code.mix.total(), code.unknown());
   if (code.unresolved_branches)
     out += fmt::format("  {} branches not decoded: loops may be missing\n", code.unresolved_branches);
+  if (code.unknown()) {
+    out += "  unknown opcodes:";
+    for (const auto& [name, count] : code.mix.names)
+      if (name.starts_with("?")) out += fmt::format(" {}={}", name, count);
+    out += "\n";
+  }
   const Loop* main = code.main();
   if (main)
     out += fmt::format("  main loop [{}, {}] of {} loops:{}\n{}{}; {} stand behind a branch; {}\n", main->begin,

@@ -6,6 +6,8 @@ namespace qoq::roofline {
 namespace {
 
 constexpr uint16_t kBranch = 0x147;
+// Far beyond any kernel's; more of them are damage, and would take time that grows with their number squared.
+constexpr size_t kMostLoops = 1000;
 
 /// Bytes from the end of a branch to its target.
 int64_t branch_offset(int architecture, uint64_t low) {
@@ -37,13 +39,19 @@ int read_branches(int architecture, CodeWords& code) {
 
 /// Instructions of a loop that one of its own forward branches leaps over.
 int count_conditional(const CodeWords& code, const Loop& loop) {
-  std::vector<bool> leapt(static_cast<size_t>(loop.end - loop.begin + 1));
+  const auto length = static_cast<size_t>(loop.end - loop.begin + 1);
+  std::vector<int> opens(length), closes(length);
   for (const Branch& branch : code.branches) {
-    if (branch.at < loop.begin || branch.at >= loop.end || branch.target <= branch.at) continue;
-    for (int64_t i = branch.at + 1; i < std::min<int64_t>(branch.target, loop.end); ++i)
-      leapt[static_cast<size_t>(i - loop.begin)] = true;
+    if (branch.at < loop.begin || branch.at >= loop.end || branch.target <= branch.at + 1) continue;
+    ++opens[static_cast<size_t>(branch.at + 1 - loop.begin)];
+    ++closes[static_cast<size_t>(std::min<int64_t>(branch.target, loop.end) - loop.begin)];
   }
-  return static_cast<int>(std::count(leapt.begin(), leapt.end(), true));
+  int under = 0, count = 0;
+  for (size_t i = 0; i < length; ++i) {
+    under += opens[i] - closes[i];
+    count += under > 0;
+  }
+  return count;
 }
 
 }  // namespace
@@ -60,6 +68,10 @@ void find_loops(EntryCode& entry, std::vector<Word> words) {
     if (branch.target >= branch.at) continue;  // forward, or to itself
     const auto next_end = std::lower_bound(ends.begin(), ends.end(), branch.target);
     if (next_end != ends.end() && *next_end < branch.at) continue;
+    if (entry.loops.size() == kMostLoops) {
+      ++entry.unresolved_branches;
+      continue;
+    }
     Loop loop{static_cast<int>(branch.target), branch.at, {}};
     loop.mix.add(std::span(entry.instructions)
                      .subspan(static_cast<size_t>(loop.begin), static_cast<size_t>(loop.end - loop.begin + 1)));

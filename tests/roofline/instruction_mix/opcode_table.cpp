@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "roofline/instruction_mix/elf.h"
 #include "tests/roofline/instruction_mix/disassembly.h"
 #include "tests/roofline/probe.h"
 
@@ -22,11 +23,14 @@ std::vector<std::string> split(const std::string& text, char by) {
   return parts;
 }
 
+constexpr size_t kSamples = 16;  // of an opcode: other bits may tell mnemonics apart
+
 /// Compiles for one architecture and notes what came out.
 struct Look {
   const std::string& architecture;
-  const std::filesystem::path& nvdisasm;
   Sightings& seen;
+
+  int number() const { return std::stoi(architecture.substr(3)); }
 
   bool at(const std::string& source) const {
     std::optional<std::string> cubin;
@@ -36,8 +40,15 @@ struct Look {
       return false;  // not on this architecture
     }
     if (!cubin) throw std::runtime_error("NVRTC is not here: there is nothing to look at");
-    for (const DisassembledInstruction& one : disassemble(nvdisasm, *cubin))
-      seen.mnemonics[{std::stoi(architecture.substr(3)), static_cast<uint16_t>(one.low & 0xfff)}].insert(one.mnemonic);
+    const Elf elf(std::as_bytes(std::span(*cubin)));
+    for (const Elf::Section& section : elf.sections()) {
+      if (!section.name.starts_with(".text.")) continue;
+      for (size_t offset = 0; offset + 16 <= section.data.size(); offset += 16) {
+        const uint64_t low = read_number(section.data, offset, 8);
+        auto& words = seen.words[{number(), static_cast<uint16_t>(low & 0xfff)}];
+        if (words.size() < kSamples) words.emplace(low, read_number(section.data, offset + 8, 8));
+      }
+    }
     return true;
   }
 
@@ -53,6 +64,26 @@ struct Look {
     }
   }
 };
+
+void name_words(const std::string& architecture, const std::filesystem::path& nvdisasm, Sightings& seen) {
+  const int number = std::stoi(architecture.substr(3));
+  std::vector<std::pair<uint64_t, uint64_t>> own, foreign;
+  std::set<int> codes;
+  for (const auto& [key, words] : seen.words) {
+    if (key.first != number) continue;
+    codes.insert(key.second & 0x1ff);
+    own.insert(own.end(), words.begin(), words.end());
+  }
+  for (const auto& [key, words] : seen.words)
+    if (!codes.contains(key.second & 0x1ff)) foreign.push_back(*words.begin());
+  const size_t count = own.size();
+  const auto named = disassemble_words(nvdisasm, architecture, std::move(own));
+  if (named.size() != count)
+    throw std::runtime_error(fmt::format("nvdisasm refuses {} instructions of {}", count - named.size(), architecture));
+  for (const auto& instructions : {named, disassemble_words(nvdisasm, architecture, std::move(foreign))})
+    for (const DisassembledInstruction& one : instructions)
+      seen.mnemonics[{number, static_cast<uint16_t>(one.low & 0xfff)}].insert(one.mnemonic);
+}
 
 struct PipeRow {
   std::string name, pipe, ground;
@@ -123,7 +154,7 @@ Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem:
   Sightings seen;
   std::set<std::string> taken;  // names and lines that some architecture compiled
   for (const std::string& architecture : table_architectures()) {
-    const Look look{architecture, nvdisasm, seen};
+    const Look look{architecture, seen};
     for (const OpcodeProbe& probe : probes) {
       if (!probe.lines.empty()) {
         look.at_lines(probe.lines, taken);
@@ -134,6 +165,7 @@ Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem:
       }
     }
   }
+  for (const std::string& architecture : table_architectures()) name_words(architecture, nvdisasm, seen);
   for (const OpcodeProbe& probe : probes) {
     if (probe.lines.empty() && !taken.contains(probe.name)) compile_probe(probe.source, "sm_90a");  // throws its log
     for (const std::string& line : probe.lines)

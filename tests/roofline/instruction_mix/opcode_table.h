@@ -20,14 +20,19 @@ RegeneratedTable regenerate_opcode_table(const std::filesystem::path& nvdisasm);
 /// The architectures that the table is made for, as the compiler names them: "sm_80" … "sm_120a".
 const std::vector<std::string>& table_architectures();
 
-/// What probes were seen to hold: the mnemonics of an opcode's low 12 bits on an architecture (80, 86, …).
+/// What probes were seen to hold.
 struct Sightings {
-  std::map<std::tuple<int, uint16_t>, std::set<std::string>> mnemonics;
+  /// Of an architecture (80, 86, …) and the low 12 bits of an instruction: some of the instructions that compilers
+  /// made.
+  std::map<std::pair<int, uint16_t>, std::set<std::pair<uint64_t, uint64_t>>> words;
+  /// … and their mnemonics.
+  std::map<std::pair<int, uint16_t>, std::set<std::string>> mnemonics;
   std::vector<std::string> refused;  ///< probe lines that an architecture's assembler refused: "sm_80: popc …"
 };
 
-/// Compiles every probe for every architecture and disassembles it. Throws std::runtime_error for a probe line that no
-/// architecture takes.
+/// Compiles every probe for every architecture and has nvdisasm name what came out; then shows it as each
+/// architecture's the opcodes that only others' compilers have used: some exist there too. Throws std::runtime_error
+/// for a probe line that no architecture takes.
 Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem::path& nvdisasm);
 
 /// The table's text: a row for each opcode, its name and pipe from the file of pipes. Throws std::runtime_error when a
