@@ -61,10 +61,10 @@ int run(const Options& options) {
     const serving::ModelOnGpu on = serving::serve_all(model, *gpu, prices.of(gpu->id), times, schemes, batch);
     any |= on.any();
     json.push_back(serving::to_json(on));
-    text += (text.empty() ? "" : "\n") + serving::to_text(on);
+    text += fmt::format("{}{}", text.empty() ? "" : "\n", serving::to_text(on));
     if (const auto comparison = serving::compare(on, *gpu, times)) {
       json.back()["comparison"] = serving::explain(*comparison);
-      text += "  " + serving::explain(*comparison) + "\n";
+      text += fmt::format("  {}\n", serving::explain(*comparison));
     }
   }
   fmt::print("{}", wants_json(options) ? json.dump(2) + "\n" : text);

@@ -190,11 +190,12 @@ void add_serving(const Facts& facts, Document& document) {
   document.add(make_table(gpus));
   add_explanations(gpus, document);
   add_cheaper(gpus, document);
-  document.add(Paragraph{"Prices: " + price_text(prices) + ". Another file: qoqtune serving --prices FILE."});
+  document.add(Paragraph{fmt::format("Prices: {}. Another file: qoqtune serving --prices FILE.", price_text(prices))});
   std::string all;
   for (const ServedGpu& gpu : gpus) {
     if (!gpu.reason.empty()) document.add(Paragraph{fmt::format("{}: not served: {}.", gpu.gpu->name(), gpu.reason)});
-    for (const Served& served : gpu.models) all += (all.empty() ? "" : "\n") + serving::to_text(served.on);
+    for (const Served& served : gpu.models)
+      all += fmt::format("{}{}", all.empty() ? "" : "\n", serving::to_text(served.on));
   }
   document.add(Listing{"Every scheme of every model", all});
 }
