@@ -70,9 +70,9 @@ struct Work {
   std::string arithmetic;  ///< which tensor rate bounds them: "int8", "fp16", …
   double read_bytes = 0;   ///< each input once
   double write_bytes = 0;  ///< each output once
+  double elements = 0;     ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
   /// The arithmetic that does it where the GPU has no rate for the other: "int8" for "int4". Empty: none.
   std::string fallback = {};
-  double elements = 0;  ///< stored numbers that a kernel may have to dequantise: weights, cached keys and values
 };
 
 /// What one variant does to solve it.
@@ -82,14 +82,14 @@ struct Traffic {
   double l2_read_bytes = 0;     ///< all CTAs' loads
   double mma_instructions = 0;  ///< warp-level, padding included
   int pipeline_stages = 1;      ///< tiles in flight per CTA
-  /// Work::elements as warps take them into their registers, padding included: one that r warps take counts r times.
-  double taken_elements = 0;
   /// Warp-level loads, of all CTAs, of lines that all others ask for at the same moment (padding rows that repeat the
   /// last one): L2 serves them one after the other.
   double same_line_requests = 0;
   /// Behind the main loop of the CTA that puts split sums together: accesses of L2 that wait for each other, and the
   /// bytes it writes and reads.
   double merge_steps = 0, merge_bytes = 0;
+  /// Work::elements as warps take them into their registers, padding included: one that r warps take counts r times.
+  double taken_elements = 0;
 };
 
 /// Kernels that share one config struct: gemm/mma, attention/decode … Everything above asks only this.

@@ -91,6 +91,17 @@ interchange::Value value_of(const nlohmann::ordered_json& json) {
   return json.dump();
 }
 
+/// What the model expected of a row: its time, where that is predicted, else what its details keep beside the
+/// measurement.
+std::optional<double> prediction_of(const Candidate& row) {
+  if (row.source == Source::Predicted) return row.median_us;
+  if (row.details.find("\"predicted\"") == std::string::npos) return std::nullopt;
+  const auto details = nlohmann::json::parse(row.details);
+  const nlohmann::json::json_pointer place("/predicted/median_us");
+  if (!details.contains(place) || !details.at(place).is_number()) return std::nullopt;
+  return details.at(place).get<double>();
+}
+
 /// Letters and digits, the rest as single dashes.
 std::string file_word(const std::string& text) {
   std::string word;
@@ -127,6 +138,7 @@ class SpaceOfRows {
     space.notes = facts_of(environment);
     for (const Candidate* row : rows_) add(*row);
     builder_.finish(space, std::move(entries_));
+    exported.predicted_us = std::move(predicted_us_);
     exported.file_name = fmt::format("{}_{}-{}.T4.json", file_word(first.family), file_word(first.problem),
                                      file_word(environment.product + environment.mig));
     return exported;
@@ -163,12 +175,14 @@ class SpaceOfRows {
       if (source_ == Source::Measured) entry.samples_us = row.samples_us;
     }
     entries_.push_back(std::move(entry));
+    predicted_us_.push_back(prediction_of(row));
   }
 
   const std::vector<const Candidate*>& rows_;
   Source source_ = Source::None;
   interchange::SpaceBuilder builder_;
   std::vector<RecordedEntry> entries_;
+  std::vector<std::optional<double>> predicted_us_;
   size_t left_out_ = 0;
 };
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ struct RowFilter {
 /// One problem's rows of one family in one environment, as other programs take them.
 struct ExportedSpace {
   interchange::RecordedSpace space;
-  std::string file_name;  ///< "gemm-mma_gemm-w4a8-g128-m-64-…-NVIDIA-H200.T4.json"
+  std::vector<std::optional<double>> predicted_us;  ///< of its entries, in order, where a row holds what was predicted
+  std::string file_name;                            ///< "gemm-mma_gemm-w4a8-g128-m-64-…-NVIDIA-H200.T4.json"
 };
 
 /// Of each target the environment used last that has such rows. Times of one source a space: measured when any is.

@@ -14,11 +14,11 @@ namespace {
 using namespace qoq;
 namespace po = boost::program_options;
 
-constexpr std::array commands{&cli::tune_command,      &cli::report_command,  &cli::select_command,
-                              &cli::bandwidth_command, &cli::serving_command, &cli::compare_command, &cli::rows_command,
-                              &cli::ceilings_command,  &cli::gpus_command,    &cli::doctor_command,
-                              &cli::verify_command,    &cli::inspect_command, &cli::model_check_command,
-                              &cli::worker_command};
+constexpr std::array commands{&cli::tune_command,      &cli::report_command,      &cli::select_command,
+                              &cli::bandwidth_command, &cli::serving_command,     &cli::compare_command,
+                              &cli::rows_command,      &cli::replay_command,      &cli::ceilings_command,
+                              &cli::gpus_command,      &cli::doctor_command,      &cli::verify_command,
+                              &cli::inspect_command,   &cli::model_check_command, &cli::worker_command};
 
 void print_help() {
   fmt::print(
@@ -38,6 +38,7 @@ int run(const cli::Command& command, int count, char** arguments) {
   po::variables_map options;
   try {
     po::store(po::command_line_parser(count, arguments).options(described).positional(positional).run(), options);
+    cli::keep_command_line(count, arguments, options);
     if (options.count("help") == 0) po::notify(options);
   } catch (const po::error& error) {
     bad_input("{}; see qoqtune {} --help", error.what(), command.name);

@@ -99,7 +99,7 @@ search::Settings settings_of(const job::Job& job, const Options& options) {
   if (options.count("budget") != 0) settings.budget = options["budget"].as<int64_t>();
   settings.seed = seed(options).value_or(settings.seed);
   if (settings.budget && *settings.budget < 1) bad_input("--budget {} is out of range, 1 or more", *settings.budget);
-  search::make_strategy(settings, search::Space({}));  // refuses an unknown name now, not after the first kernels
+  search::strategy_named(settings.strategy);  // refuses an unknown name now, not after the first kernels
   return settings;
 }
 
@@ -173,6 +173,7 @@ int run(const Options& options) {
 
   for (const job::Refusal& refusal : job.refusals)
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
+  store.add_run(job.name, command_line(options));
   tune::Summary summary;
   bool by_user = false;
   {

@@ -23,7 +23,7 @@ constexpr double sample_us = 200;     // of GPU work between two events, so that
 constexpr int most_runs = 16;         // in that time
 constexpr double queue_us = 5;        // generous: what the CPU takes to queue a launch or an event
 constexpr int most_queued_ahead = 128;
-constexpr size_t kept_operands = 6;    // layouts of one problem that a search goes back and forth between
+constexpr size_t kept_operands = 8;    // layouts of one problem that a search goes back and forth between
 constexpr double nvml_every_s = 0.02;  // asking takes up to a millisecond
 
 }  // namespace
@@ -262,8 +262,12 @@ class CudaStand::CudaLane final : public Lane {
   double wait_us_ = 0;  ///< that the GPU is made to wait before those
 };
 
-CudaStand::CudaStand(runtime::CudaDevice device, StandLimits limits)
-    : device_(std::move(device)), limits_(limits), instruments_(device_.gpu().device), nvml_(device_.gpu().uuid) {}
+CudaStand::CudaStand(runtime::CudaDevice device, StandLimits limits, Prepared prepared)
+    : device_(std::move(device)),
+      limits_(limits),
+      prepared_(std::move(prepared)),
+      instruments_(device_.gpu().device),
+      nvml_(device_.gpu().uuid) {}
 CudaStand::~CudaStand() = default;
 
 double CudaStand::now_s() const {
@@ -290,7 +294,11 @@ std::shared_ptr<CudaStand::Operands> CudaStand::operands_for(const Subject& subj
     return operands_.front();
   }
   make_room();
-  const std::vector<Buffer> buffers = family.prepare(*family.make_case(subject.problem, operand_seed), subject.point);
+  // Random values take a core longer to draw than the GPU to work on them: those of the proof serve as well.
+  const std::vector<Buffer>* proven = prepared_ ? prepared_(subject) : nullptr;
+  std::vector<Buffer> own;
+  if (proven == nullptr) own = family.prepare(*family.make_case(subject.problem, operand_seed), subject.point);
+  const std::vector<Buffer>& buffers = proven != nullptr ? *proven : own;
   const bool weights =
       std::ranges::any_of(buffers, [](const Buffer& buffer) { return buffer.role == Buffer::Role::Weights; });
   const auto rotates = [&](const Buffer& buffer) {

@@ -21,6 +21,9 @@ struct Runnable {
   std::shared_ptr<void> keeps;  ///< what must live as long
 };
 
+/// Operands of a subject that somebody has already made, outputs and all; nullptr: nobody has.
+using Prepared = std::function<const std::vector<Buffer>*(const Subject&)>;
+
 struct StandLimits {
   double timeout_s = 10;  ///< of one sample's work
 };
@@ -41,7 +44,7 @@ struct StandLimits {
 /// The caller sees to it that nothing else runs on that GPU. Operands are kept for the next lanes that read the same.
 class CudaStand final : public Stand {
  public:
-  explicit CudaStand(runtime::CudaDevice device, StandLimits limits = {});
+  explicit CudaStand(runtime::CudaDevice device, StandLimits limits = {}, Prepared prepared = {});
   ~CudaStand() override;
   std::unique_ptr<Lane> lane(const Subject& subject, Modes modes) override;
   std::unique_ptr<Lane> lane(Runnable runnable, Modes modes);
@@ -69,6 +72,7 @@ class CudaStand final : public Stand {
 
   runtime::CudaDevice device_;
   StandLimits limits_;
+  Prepared prepared_;
   runtime::Stream stream_;
   Instruments instruments_;
   runtime::Nvml nvml_;

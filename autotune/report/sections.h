@@ -22,6 +22,8 @@ struct GpuSection {
 void add_summary(const Facts&, Document&);
 void add_roofline(const GpuFacts&, Document&);
 void add_problems(const GpuFacts&, Document&);
+void add_problem_details(const GpuFacts&, Document&);
+void add_search_progress(const GpuFacts&, Document&);
 void add_measuring(const GpuFacts&, Document&);
 void add_baselines(const GpuFacts&, Document&);
 void add_overhead(const GpuFacts&, Document&);

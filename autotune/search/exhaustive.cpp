@@ -23,7 +23,7 @@ class Exhaustive final : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_exhaustive(Space space, uint64_t) {
+std::unique_ptr<Strategy> make_exhaustive(Space space, const Settings&) {
   return std::make_unique<Exhaustive>(std::move(space));
 }
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 #include <memory>
 
 #include "autotune/search/strategy.h"
@@ -7,6 +6,6 @@
 namespace qoq::search {
 
 /// Every admitted point in index order; the seed plays no part.
-std::unique_ptr<Strategy> make_exhaustive(Space space, uint64_t seed);
+std::unique_ptr<Strategy> make_exhaustive(Space space, const Settings& settings);
 
 }  // namespace qoq::search

@@ -1,52 +1,9 @@
 #include "autotune/search/random.h"
 
-#include <array>
-#include <bit>
+#include "autotune/search/permutation.h"
 
 namespace qoq::search {
 namespace {
-
-/// Mixes all bits (the finaliser of SplitMix64, Steele et al. 2014).
-uint64_t mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-/// A permutation of 0 … count−1 in constant memory, so that drawing without replacement from a large product needs no
-/// list of it: a Feistel network over the next power of four, walked until it lands below `count` (Black and Rogaway,
-/// "Ciphers with arbitrary finite domains", 2002).
-class Permutation {
- public:
-  Permutation(uint64_t count, uint64_t seed) : count_(count), half_bits_((std::bit_width(count - 1) + 1) / 2) {
-    for (std::size_t round = 0; round < keys_.size(); ++round) keys_[round] = mix(seed ^ mix(round));
-  }
-
-  uint64_t operator()(uint64_t index) const {
-    do {
-      index = permute(index);
-    } while (index >= count_);  // at most 4·count values: four steps on average
-    return index;
-  }
-
- private:
-  uint64_t permute(uint64_t value) const {
-    const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
-    uint64_t left = value >> half_bits_;
-    uint64_t right = value & mask;
-    for (const uint64_t key : keys_) {
-      const uint64_t next = left ^ (mix(right ^ key) & mask);
-      left = right;
-      right = next;
-    }
-    return left << half_bits_ | right;
-  }
-
-  uint64_t count_;
-  int half_bits_;
-  std::array<uint64_t, 6> keys_{};
-};
 
 class Random final : public Strategy {
  public:
@@ -69,8 +26,8 @@ class Random final : public Strategy {
 
 }  // namespace
 
-std::unique_ptr<Strategy> make_random(Space space, uint64_t seed) {
-  return std::make_unique<Random>(std::move(space), seed);
+std::unique_ptr<Strategy> make_random(Space space, const Settings& settings) {
+  return std::make_unique<Random>(std::move(space), settings.seed);
 }
 
 }  // namespace qoq::search

@@ -1,5 +1,6 @@
 #include "autotune/search/space.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -29,6 +30,34 @@ std::optional<Point> Space::at(uint64_t index) const {
   }
   if (admits_ && !admits_(point)) return std::nullopt;
   return point;
+}
+
+std::vector<uint32_t> Space::positions(uint64_t index) const {
+  std::vector<uint32_t> positions(parameters_.size());
+  for (std::size_t i = parameters_.size(); i-- > 0;) {
+    const std::size_t count = parameters_[i].values.size();
+    positions[i] = static_cast<uint32_t>(index % count);
+    index /= count;
+  }
+  return positions;
+}
+
+uint64_t Space::index(std::span<const uint32_t> positions) const {
+  uint64_t index = 0;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) index = index * parameters_[i].values.size() + positions[i];
+  return index;
+}
+
+uint64_t Space::index(const Point& point) const {
+  uint64_t index = 0;
+  for (const Parameter& parameter : parameters_) {
+    const auto value = point.find(parameter.name);
+    if (value == point.end()) fail("a point of the space has no {}", parameter.name);
+    const auto place = std::ranges::find(parameter.values, value->second);
+    if (place == parameter.values.end()) fail("{} = {} is no value of the space", parameter.name, value->second);
+    index = index * parameter.values.size() + static_cast<uint64_t>(place - parameter.values.begin());
+  }
+  return index;
 }
 
 std::vector<Point> enumerate(const Space& space) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kernels/family.h"
@@ -23,6 +24,12 @@ class Space {
   uint64_t combinations() const { return combinations_; }
   /// Combination `index` (below combinations()), the last parameter changing fastest; nothing when it is not admitted.
   std::optional<Point> at(uint64_t index) const;
+
+  /// Where a combination lies: for each parameter the position among its values; and back.
+  std::vector<uint32_t> positions(uint64_t index) const;
+  uint64_t index(std::span<const uint32_t> positions) const;
+  /// Of a point that at() gave. Throws Fault::Work when a value is none of the space's.
+  uint64_t index(const Point& point) const;
 
  private:
   std::vector<Parameter> parameters_;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,26 +30,36 @@ class Strategy {
   virtual void tell(std::span<const Evaluated> results) = 0;
 };
 
+/// Predicted times of points in microseconds, one for each; nothing where a point cannot be predicted.
+using Predict = std::function<std::vector<std::optional<double>>(std::span<const Point>)>;
+
 struct Settings {
   std::string strategy = "exhaustive";
-  std::optional<int64_t> budget;  ///< most points asked; nothing: until the strategy ends
+  std::optional<int64_t> budget = {};  ///< most points asked; nothing: until the strategy ends
   uint64_t seed = 1;
+  Predict predict = {};  ///< for strategies that need predictions; others never call it
 };
 
 /// A line of the table of strategies.
 struct Entry {
   std::string_view name;
   std::string_view help;
-  std::unique_ptr<Strategy> (*make)(Space space, uint64_t seed);
+  std::unique_ptr<Strategy> (*make)(Space space, const Settings& settings);
+  bool predicts = false;  ///< needs Settings::predict
 };
 
 /// Every strategy. A new one is a file in this folder and a line in strategies.cpp.
 std::span<const Entry> strategies();
 
-/// The strategy that the settings name, stopped after `budget` points. Throws Fault::Input with the known names.
+/// The line of that name. Throws Fault::Input with the known names.
+const Entry& strategy_named(std::string_view name);
+
+/// The strategy that the settings name, stopped after `budget` points. Throws Fault::Input with the known names, or
+/// where the strategy needs predictions and there are none.
 std::unique_ptr<Strategy> make_strategy(const Settings& settings, Space space);
 
-/// Points in one ask().
+/// Most points in one ask(). Strategies that learn ask for fewer at once: what they would learn from one batch decides
+/// the next.
 inline constexpr std::size_t batch_points = 64;
 
 }  // namespace qoq::search

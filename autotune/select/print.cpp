@@ -130,7 +130,7 @@ std::string to_text(const Selection& selection) {
     } else {
       text += fmt::format("{}  {}  {:.2f} us {}\n", choice.problem, choice.variant, choice.expected_us.value_or(0),
                           store::to_text(choice.source));
-      if (const std::string line = fragility(choice); !line.empty()) text += "  " + line + "\n";
+      if (const std::string why = fragility(choice); !why.empty()) text += "  " + why + "\n";
     }
   }
   return text;

@@ -91,4 +91,10 @@ void put_timing(Candidate& row, const Timing& timing) {
   row.details = timing.details;
 }
 
+void put_prediction(Candidate& row, double predicted_us) {
+  auto details = nlohmann::ordered_json::parse(row.details);
+  details["predicted"]["median_us"] = predicted_us;
+  row.details = details.dump();
+}
+
 }  // namespace qoq::tune

@@ -24,4 +24,7 @@ std::string refusal(const compile::Build& build);
 void put_verdict(store::Candidate& row, const verify::Verdict& verdict);
 void put_timing(store::Candidate& row, const Timing& timing);
 
+/// Writes into the details of a measured row what the model expected: {"predicted": {"median_us": …}}.
+void put_prediction(store::Candidate& row, double predicted_us);
+
 }  // namespace qoq::tune

@@ -16,8 +16,6 @@ namespace {
 /// Rivals beyond this share of the winner's time do not overtake it for a third more or less of one rate.
 constexpr double close_rivals = 1.5;
 
-bool is_assessed(const Candidate& row) { return nlohmann::json::parse(row.details).contains("fragile"); }
-
 }  // namespace
 
 Fragile::Fragile(Workshop& workshop, store::Store& store, int64_t environment, const job::Families& families)
@@ -30,6 +28,7 @@ void Fragile::keep(const std::string& variant, std::shared_ptr<const roofline::S
 }
 
 void Fragile::assess(const Problem& problem) {
+  if (kept_.empty()) return;  // all rows are an earlier run's, which has asked
   const std::vector<Candidate> rows = store_.candidates({.environment = environment_,
                                                          .problem = problem.text(),
                                                          .outcome = store::Outcome::Ok,
@@ -39,7 +38,7 @@ void Fragile::assess(const Problem& problem) {
                                                          .samples = false,
                                                          .kernels = false,
                                                          .by_time = true});
-  if (rows.empty() || (kept_.empty() && is_assessed(rows.front()))) return;
+  if (rows.empty()) return;
   const auto close = [&](const std::string& layout) {
     Rows near;
     for (const Candidate& row : rows) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/tune/candidate.h"
+#include "autotune/tune/predictor.h"
 #include "autotune/tune/tune.h"
 #include "roofline/gpu/measured.h"
 
@@ -41,6 +42,12 @@ std::vector<roofline::Measured> measured_ceilings(const store::Store& store, con
 }
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Points that read the same operands one after the other: making those takes longer than most kernels' samples.
+std::vector<Point> by_operands(const Family& family, const Problem& problem, std::vector<Point> points) {
+  std::ranges::stable_sort(points, {}, [&](const Point& point) { return family.operand_key(point, problem); });
+  return points;
+}
 
 }  // namespace
 
@@ -78,8 +85,8 @@ Run::Run(const job::Job& job, Workshop& workshop, store::Store& store, const sea
   }
   store_.put_gpu(environment_, gpu_row(shop_.target));
   if (shop_.gpu) finish_.emplace(shop_, store_, environment_, families_, summary_);
-  if (shop_.extras.ablations) ablation_.emplace(job_, shop_, store_, environment_, families_, summary_);
   if (shop_.target.simulated()) fragile_.emplace(shop_, store_, environment_, families_);
+  if (shop_.extras.ablations) ablation_.emplace(job_, shop_, store_, environment_, families_, summary_);
 }
 
 void Run::problem(const Problem& problem) {
@@ -90,12 +97,12 @@ void Run::problem(const Problem& problem) {
   } else {
     for (const Family* family : solvers(problem, families_)) search(*family, problem);
   }
-  if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem);
   finish(problem);
 }
 
 /// What follows a problem's search.
 void Run::finish(const Problem& problem) {
+  if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem);
   if (finish_ && shop_.extras.race && !stop_.stop_requested()) finish_->race(problem);
   if (finish_ && shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
   if (!ablation_ || stop_.stop_requested()) return;
@@ -112,14 +119,26 @@ void Run::explain(const Problem& problem) {
 void Run::search(const Family& family, const Problem& problem) {
   const auto published = published_point(family, problem);
   if (published) candidates(family, problem, {*published}, published);
-  const auto strategy = search::make_strategy(settings_, space_of(job_, family, problem));
+  search::Settings settings = settings_;
+  settings.predict = [&](std::span<const Point> points) { return predictions(family, problem, points); };
+  const auto strategy = search::make_strategy(settings, space_of(job_, family, problem));
   while (!stop_.stop_requested()) {
     const std::vector<Point> points = strategy->ask();
-    if (points.empty()) break;
+    if (points.empty() || stop_.stop_requested()) break;
     candidates(family, problem, points, published);
     if (stop_.stop_requested()) break;  // some of them have no answer
     strategy->tell(answers(family, problem, points));
   }
+}
+
+/// For a strategy that ranks by them; those of rows to come are kept, so that each can say what was expected of it.
+std::vector<std::optional<double>> Run::predictions(const Family& family, const Problem& problem,
+                                                    std::span<const Point> points) {
+  auto predicted = predict_points(shop_, family, problem, points, progress_, stop_);
+  for (size_t i = 0; i < points.size(); ++i) {
+    if (predicted[i]) predicted_us_[family.variant(points[i], problem)] = *predicted[i];
+  }
+  return predicted;
 }
 
 /// What the last other environment of this very GPU and these modes found best, and what published code would take.
@@ -141,6 +160,7 @@ void Run::remember(const Problem& problem) {
   asked_.clear();
   times_.clear();
   if (fragile_) fragile_->begin();
+  predicted_us_.clear();
   best_us_ = 0;
   for (const Candidate& row : store_.candidates({.environment = environment_,
                               .problem = problem.text(),
@@ -164,7 +184,7 @@ void Run::note_best(const Candidate& row) {
 void Run::candidates(const Family& family, const Problem& problem, const std::vector<Point>& points,
                      const std::optional<Point>& published) {
   std::vector<Built> batch;
-  for (const Point& point : points) {
+  for (const Point& point : shop_.gpu ? by_operands(family, problem, points) : points) {
     const std::string variant = family.variant(point, problem);
     if (!asked_.insert(variant).second) continue;  // the published point, come up again
     if (times_.contains(variant)) {
@@ -253,6 +273,9 @@ void Run::time_and_record(const Built& b, const verify::Verdict& verdict, const 
       return;
     }
     put_timing(row, timing);
+    const auto predicted = predicted_us_.find(row.variant);
+    if (row.source == store::Source::Measured && predicted != predicted_us_.end())
+      put_prediction(row, predicted->second);
     if (row.outcome == Outcome::Ok) {
       good_variants_.insert(row.variant);
       note_best(row);

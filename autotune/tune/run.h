@@ -2,6 +2,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class Run {
 
  private:
   void search(const Family& family, const Problem& problem);
+  std::vector<std::optional<double>> predictions(const Family& family, const Problem& problem,
+                                                 std::span<const Point> points);
   void revalidate(const Problem& problem);
   void finish(const Problem& problem);
   void remember(const Problem& problem);
@@ -68,6 +71,7 @@ class Run {
   // of the current problem
   std::set<std::string> asked_;                         ///< variants this run has asked for
   std::map<std::string, std::optional<double>> times_;  ///< variants that are in the database, nothing where one failed
+  std::map<std::string, double> predicted_us_;          ///< of variants, where the strategy asked for them
   double best_us_ = 0;
 };
 

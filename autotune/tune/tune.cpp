@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "autotune/tune/predictor.h"
 #include "autotune/tune/run.h"
 
 namespace qoq::tune {
@@ -34,6 +35,7 @@ search::Space space_of(const job::Job& job, const Family& family, const Problem&
 uint64_t expected_candidates(const job::Job& job, size_t targets, const search::Settings& settings,
                              const job::Families& families) {
   constexpr uint64_t countable = 500'000;
+  if (predicts(settings)) return 0;               // as many as the predictions' error asks for
   std::map<std::string, std::set<Point>> spaces;  // of a family and scheme; empty: too many to list
   uint64_t total = 0;
   for (const job::WorkItem& item : job.work) {
@@ -57,6 +59,7 @@ uint64_t expected_candidates(const job::Job& job, size_t targets, const search::
 Summary tune(const job::Job& job, std::vector<Workshop>& workshops, store::Store& store,
              const search::Settings& settings, Progress& progress, std::stop_token stop,
              const job::Families& families) {
+  if (!workshops.empty() && !workshops.front().extras.revalidate) check_predictions(settings, workshops, progress);
   put_job(job, store, families);
   Summary summary;
   std::set<std::string> variants;

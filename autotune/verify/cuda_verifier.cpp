@@ -6,7 +6,7 @@
 namespace qoq::verify {
 
 struct CudaVerifier::Operands {
-  std::string key;
+  std::string key;  ///< operands_key() and the seed
   std::unique_ptr<Case> values;
   std::vector<Buffer> buffers;
   Memories memory;
@@ -20,6 +20,10 @@ struct CudaVerifier::Expected {
 namespace {
 
 constexpr size_t most_kept = 3;  // layouts of one problem that a search goes back and forth between
+
+std::string operands_key(const Family& family, const Point& point, const Problem& problem) {
+  return fmt::format("{} {} {}", family.name(), problem.text(), family.operand_key(point, problem));
+}
 
 /// Brings the one with this key to the front; where there is none, makes room for it there.
 template <class Kept>
@@ -74,11 +78,10 @@ void CudaVerifier::run_reference(const Family& plain, const Point& point, const 
 const CudaVerifier::Expected& CudaVerifier::expected_for(const Family& family, const Point& point,
                                                          const Problem& problem, const Case& values, uint64_t seed) {
   const Family& plain = *family.reference();
-  const std::string key =
-      fmt::format("{} {} {} {}", plain.name(), problem.text(), plain.operand_key(point, problem), seed);
+  const std::string key = fmt::format("{} {}", operands_key(plain, point, problem), seed);
   if (find_kept(expected_, key)) return *expected_.front();
   const Problem small = plain.reduced(point, problem);
-  const std::string proof = fmt::format("{} {} {}", plain.name(), small.text(), plain.operand_key(point, small));
+  const std::string proof = operands_key(plain, point, small);
   if (!trusted_.contains(proof)) {  // first, on the CPU's own terms
     const auto small_values = plain.make_case(small, seed);
     std::vector<Buffer> buffers = plain.prepare(*small_values, point);
@@ -114,8 +117,7 @@ Check CudaVerifier::compare(const Expected& expected, const std::vector<Buffer>&
 
 CudaVerifier::Operands& CudaVerifier::operands_for(const Family& family, const Point& point, const Problem& problem,
                                                    uint64_t seed) {
-  const std::string key =
-      fmt::format("{} {} {} {}", family.name(), problem.text(), family.operand_key(point, problem), seed);
+  const std::string key = fmt::format("{} {}", operands_key(family, point, problem), seed);
   if (find_kept(operands_, key)) return *operands_.front();
   auto made = std::make_unique<Operands>();
   made->key = key;
@@ -127,6 +129,13 @@ CudaVerifier::Operands& CudaVerifier::operands_for(const Family& family, const P
   }
   operands_.insert(operands_.begin(), std::move(made));
   return *operands_.front();
+}
+
+const std::vector<Buffer>* CudaVerifier::prepared(const Family& family, const Point& point,
+                                                  const Problem& problem) const {
+  const std::string key = operands_key(family, point, problem) + " ";
+  const auto found = std::ranges::find_if(operands_, [&](const auto& kept) { return kept->key.starts_with(key); });
+  return found == operands_.end() ? nullptr : &(*found)->buffers;
 }
 
 Verdict CudaVerifier::verify(const Family& family, const Point& point, const Problem& problem,

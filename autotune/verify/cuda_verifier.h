@@ -34,6 +34,10 @@ class CudaVerifier final : public Verifier {
   Verdict verify(const Family& family, const Point& point, const Problem& problem, const std::filesystem::path& object,
                  uint64_t seed) override;
 
+  /// The operands that the last verdicts prepared for this point's layout of this problem, whatever their seed; nullptr
+  /// where there are none (also when only the reduced problem ran). Good until the next verify().
+  const std::vector<Buffer>* prepared(const Family& family, const Point& point, const Problem& problem) const;
+
  private:
   struct Operands;  // on the GPU, guarded; a few are kept for the next points that read the same
   struct Expected;  // what the reference kernel gave, kept likewise

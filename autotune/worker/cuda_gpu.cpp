@@ -65,7 +65,9 @@ class CudaGpu final : public Gpu {
       : device_(index),
         cache_folder_(cache_folder),
         verifier_(device_, [this](const Source& source) { return build_reference(source); }),
-        stand_(device_) {}
+        stand_(device_, {}, [this](const measure::Subject& subject) {
+          return verifier_.prepared(*subject.family, subject.point, subject.problem);
+        }) {}
 
   std::string uuid() const override { return device_.gpu().uuid; }
 

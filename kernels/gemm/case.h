@@ -12,11 +12,11 @@ namespace qoq::gemm {
 /// outputs are of order 1. Everything is row-major.
 struct GemmCase : Case {
   GemmProblem problem;
-  std::vector<int8_t> a;               ///< [M][K]; w4a4: −8 … 7
-  std::vector<uint8_t> q4;             ///< [N][K] codes 0 … 15 (4-bit schemes but w4a4)
-  GroupMetadata metadata;              ///< [K/128][N] (groups)
-  std::vector<int8_t> w;               ///< [N][K] what the tensor cores multiply: reconstructed, raw codes, int8, or −8 … 7
-  std::vector<uint16_t> s1;            ///< [N] fp16
+  std::vector<int8_t> a;     ///< [M][K]; w4a4: −8 … 7
+  std::vector<uint8_t> q4;   ///< [N][K] codes 0 … 15 (4-bit schemes but w4a4)
+  GroupMetadata metadata;    ///< [K/128][N] (groups)
+  std::vector<int8_t> w;     ///< [N][K] what the tensor cores multiply: reconstructed, raw codes, int8, or −8 … 7
+  std::vector<uint16_t> s1;  ///< [N] fp16
   std::vector<uint16_t> szero;         ///< [N] fp16, z·s1 (per channel)
   std::vector<uint16_t> sx;            ///< [M] fp16
   std::vector<float> token_sum;        ///< [M] Σ of the unquantised activations (per channel)

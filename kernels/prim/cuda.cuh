@@ -223,13 +223,12 @@ QOQ_MMA_I8(mma_s8u8, "s8", "u8")  // b unsigned
 QOQ_MMA_I8(mma_u8s8, "u8", "s8")  // a unsigned
 #undef QOQ_MMA_I8
 
-/// mma.sync.m16n8k64.s32.s4.s4.s32 (PTX: "Matrix Fragments for mma.m16n8k64"): eight 4-bit integers a word, the first in
-/// the low nibble. Hazard: from sm_90 on there is no such instruction; ptxas makes some two hundred others of it.
+/// mma.sync.m16n8k64.s32.s4.s4.s32 (PTX: "Matrix Fragments for mma.m16n8k64"): eight 4-bit integers a word, the first
+/// in the low nibble. Hazard: from sm_90 on there is no such instruction; ptxas makes some two hundred others of it.
 QOQ_DEVICE void mma_s4s4(i32 (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k64.row.col.s32.s4.s4.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile("mma.sync.aligned.m16n8k64.row.col.s32.s4.s4.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 #define QOQ_MMA_FLOAT(NAME, T)                                                        \

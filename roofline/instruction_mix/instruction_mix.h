@@ -33,14 +33,25 @@ struct Instruction {
   uint16_t opcode = 0;    ///< low 12 bits of its 16 bytes; bits 9–11 are the operand form
   std::string_view name;  ///< "IMAD"; empty when unknown
   Pipe pipe = Pipe::Unknown;
-  int shared_bytes = 0;  ///< shared memory that a full warp moves by it; 16 bytes a lane assumed for LDGSTS
+  int shared_bytes = 0;     ///< shared memory that a full warp reads or writes by it, by its width
+  int global_bytes = 0;     ///< global memory that a full warp loads by it (LDG, LDGSTS), by its width
+  bool predicated = false;  ///< a lane or warp may leave it out
+  bool bulk = false;        ///< UBLKCP, UTMALDG: loads as many bytes as a register or a tensor map says
 };
 
 /// Warp-level instructions by pipe and by name (unknown ones as "?ab4").
+///
+/// Counted is what stands in the code: a predicated instruction counts as issued and as moving all its lanes' bytes,
+/// and both sides of a branch count. So counts are what a warp issues at most on one pass; `predicated`, and a loop's
+/// `conditional`, say how much of them may be left out.
 struct Mix {
   std::array<int, kPipes> pipes{};
   std::map<std::string, int, std::less<>> names;
-  int64_t shared_bytes = 0;  ///< a warp's, bank conflicts not counted
+  int64_t shared_bytes = 0;  ///< read and written by a warp, bank conflicts not counted
+  int64_t global_bytes =
+      0;                ///< loaded by a warp (LDG, LDGSTS); what generic loads (LD) and bulk copies move is not in it
+  int predicated = 0;   ///< instructions under a predicate
+  int bulk_copies = 0;  ///< bulk copies into shared memory, whose bytes the code does not say
 
   int operator[](Pipe pipe) const { return pipes[static_cast<size_t>(pipe)]; }
   int named(std::string_view name) const;
@@ -50,13 +61,16 @@ struct Mix {
   /// Alu + Fma + FmaHeavy + Fp16 + Xu: the work of the CUDA cores, which W4A8 has too much of.
   int cuda_core() const;
   void add(const Instruction&);
+  void add(std::span<const Instruction>);
 };
 
 /// A backward branch and its target: instructions begin … end, inclusive.
 struct Loop {
   int begin = 0;
   int end = 0;
-  Mix mix;
+  Mix mix;                            ///< of one trip, inner loops' bodies once
+  std::optional<int64_t> trips = {};  ///< each time it is entered, where the code proves it; nothing: not known
+  int conditional = 0;                ///< instructions of it that one of its forward branches leaps over
   int mma() const { return mix[Pipe::Tensor]; }
 };
 
@@ -81,6 +95,13 @@ struct EntryCode {
 /// Reads every kernel of a cubin (ELF64, little endian). Throws Fault::Input with a sentence for bytes that are not a
 /// cubin, are cut short, or point outside themselves.
 std::vector<EntryCode> read_cubin(std::span<const std::byte> cubin);
+
+/// The same where a bad cubin is no fault: what was read, or the sentence why not.
+struct CubinReading {
+  std::vector<EntryCode> entries;
+  std::string refused;  ///< "cubin: no opcode table for sm_75; …"; empty when it was read
+};
+CubinReading try_read_cubin(std::span<const std::byte> cubin);
 
 /// An instruction, from the two halves of its 16 bytes, as the table of this architecture knows it.
 Instruction decode(int architecture, uint64_t low, uint64_t high);

@@ -77,8 +77,9 @@ class Demand {
         run_(code, traffic.mma_instructions / blocks_ / warps_) {
     if (run_.count(Pipe::Tensor) == 0) return;
     const double share = code.mma_sync ? gpu.mma_sync_fraction.value : 1;
-    mmas_per_us_ = gpu.tensor.at(tensor_arithmetic(gpu, work)).macs_per_clock_sm * share * gpu.tensor_clock_ghz.value *
-                   1e3 / macs_per_mma(tensor_arithmetic(gpu, work));
+    const std::string arithmetic = tensor_arithmetic(gpu, work);
+    mmas_per_us_ = gpu.tensor.at(arithmetic).macs_per_clock_sm * share * gpu.tensor_clock_ghz.value * 1e3 /
+                   macs_per_mma(arithmetic);
   }
 
   /// Adds the generation's parts to the prediction; what they take together.

@@ -26,7 +26,7 @@ LAYERS = [
     ["autotune/worker/"],  # hands subjects to whoever measures, verifies or counts
     ["autotune/serving/"],  # a model on the kernels that rows tell of; commands and reports print it
     ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/bandwidth/", "autotune/compare/",
-     "autotune/ceilings/", "autotune/model_check/", "autotune/export/", "autotune/doctor/"],
+     "autotune/replay/", "autotune/ceilings/", "autotune/model_check/", "autotune/export/", "autotune/doctor/"],
     ["autotune/cli/"],
 ]
 ROOMS = {prefix: (layer, room) for layer, rooms in enumerate(LAYERS) for room in rooms for prefix in room.split("|")}

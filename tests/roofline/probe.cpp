@@ -14,10 +14,27 @@
 namespace qoq::roofline {
 
 #ifdef QOQ_HAS_CUDA_HEADERS
-std::optional<std::string> compile_probe(const std::string& source, const std::string& architecture) {
+namespace {
+
+const runtime::Library& nvrtc_library() {
   const std::vector<std::string> names = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
   // Never closed: NVRTC's own allocations would count as leaks once its code is gone.
   static const auto& library = *new runtime::Library(runtime::Library::open(names, runtime::cuda_library_folders()));
+  return library;
+}
+
+}  // namespace
+
+std::string nvrtc_version() {
+  const runtime::Library& library = nvrtc_library();
+  int major = 0, minor = 0;
+  if (!library || library.find_as<decltype(&::nvrtcVersion)>("nvrtcVersion")(&major, &minor) != NVRTC_SUCCESS)
+    return "";
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::optional<std::string> compile_probe(const std::string& source, const std::string& architecture) {
+  const runtime::Library& library = nvrtc_library();
   if (!library) return std::nullopt;
 #define QOQ_NVRTC(name) const auto name = library.find_as<decltype(&::name)>(#name)
   QOQ_NVRTC(nvrtcCreateProgram);
@@ -50,6 +67,7 @@ std::optional<std::string> compile_probe(const std::string& source, const std::s
   return cubin;
 }
 #else
+std::string nvrtc_version() { return ""; }
 std::optional<std::string> compile_probe(const std::string&, const std::string&) { return std::nullopt; }
 #endif
 
@@ -131,6 +149,7 @@ std::filesystem::path find_nvdisasm() {
   for (std::string folder; std::getline(path, folder, ':');) folders.emplace_back(folder);
   if (const char* home = std::getenv("CUDA_HOME")) folders.push_back(std::filesystem::path(home) / "bin");
   folders.emplace_back("/usr/local/cuda/bin");
+  folders.emplace_back(QOQ_SOURCE_DIR "/.deps/nvdisasm/nvidia/cu13/bin");
   for (const auto& folder : folders)
     if (std::filesystem::exists(folder / "nvdisasm")) return folder / "nvdisasm";
   return {};

@@ -106,7 +106,8 @@ constexpr Illegal illegal(const MmaConfig& c) {
   if (c.stages < 2) return Illegal::Stages;
   if (!has_dequant(c.scheme, c.dequant)) return Illegal::Dequant;
   if (!has_layout(c)) return Illegal::Layout;
-  if (c.output == Output::I32 && (c.scheme == Scheme::W4A16Group || c.scheme == Scheme::W4A4Group)) return Illegal::Output;
+  if (c.output == Output::I32 && (c.scheme == Scheme::W4A16Group || c.scheme == Scheme::W4A4Group))
+    return Illegal::Output;
   if (c.block_k > group_size ? c.block_k % group_size != 0 : group_size % c.block_k != 0) return Illegal::WarpTile;
   return Illegal::No;
 }

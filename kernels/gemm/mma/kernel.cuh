@@ -75,8 +75,8 @@ QOQ_DEVICE void mma_gemm(const MmaArgs& args) {
       prim::cp_async_wait<ahead - 1>();  // this thread's copies of the tile have landed
       prim::sync_threads();              // everyone's have, and nobody reads the buffer that is filled next
       load_tile<C>(loader, buffers, trip + t + ahead < at.tiles, (t + ahead) % per_trip == 0, load_stage, load_slot);
-      multiply<C>(at, buffers.activations(stage.at), buffers.weights(stage.at), buffers.metadata(slot.at), t,
-                  group, sum, unused);
+      multiply<C>(at, buffers.activations(stage.at), buffers.weights(stage.at), buffers.metadata(slot.at), t, group,
+                  sum, unused);
       stage.advance();
     }
     slot.advance();

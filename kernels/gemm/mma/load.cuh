@@ -111,7 +111,8 @@ struct Loader {
   QOQ_DEVICE void load_metadata(u32 to) {
     QOQ_UNROLL for (int group = 0; group < C.groups_per_tile(); ++group) {
       if (metadata_chunks == C.threads() || thread < metadata_chunks) {
-        const bool inside = (!(C.ragged_n || C.token_bytes() > 0) || metadata_inside) && (!C.ragged_k || k0 + group * group_size < k);
+        const bool inside =
+            (!(C.ragged_n || C.token_bytes() > 0) || metadata_inside) && (!C.ragged_k || k0 + group * group_size < k);
         prim::cp_async_16(to + group * C.group_bytes() + thread * 16, metadata, inside);
       }
       metadata += group_stride;

@@ -85,8 +85,7 @@ std::vector<Buffer> prepare_w4a4(const GemmCase& c) {
 std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config) {
   const GemmProblem& p = c.problem;
   if (p.scheme == Scheme::W4A16Group || p.scheme == Scheme::W4A4Group) {
-    std::vector<Buffer> buffers =
-        p.scheme == Scheme::W4A16Group ? prepare_w4a16(c, config.ablated) : prepare_w4a4(c);
+    std::vector<Buffer> buffers = p.scheme == Scheme::W4A16Group ? prepare_w4a16(c, config.ablated) : prepare_w4a4(c);
     add_epilogue(c, buffers);
     return buffers;
   }

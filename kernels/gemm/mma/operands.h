@@ -5,7 +5,8 @@
 namespace qoq::gemm {
 
 /// The case's operands as the variant reads them, by name: a, w, s2 (what belongs to groups), zeros, s1, szero, sx, t,
-/// qsum, bias, and the output "out", poisoned. Throws Fault::Input, naming the weight, when the variant cannot compute these weights.
+/// qsum, bias, and the output "out", poisoned. Throws Fault::Input, naming the weight, when the variant cannot compute
+/// these weights.
 std::vector<Buffer> prepare_operands(const GemmCase& c, const MmaConfig& config);
 
 /// The same with int8 weights [N][K] as they are multiplied (`c.w`): gemm/plain's operands.

@@ -66,9 +66,10 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
 
   Traffic traffic;
   traffic.pipeline_stages = c.stages;
-  traffic.mma_instructions = tiles * v.k_tiles(p) * (1.0 * c.block_k / c.mma_k()) * (c.block_m / 16.0) * (c.block_n / 8.0);
-  traffic.l2_read_bytes = tiles * (activation_bytes(p, rows) + weight_bytes(p, columns, p.k));
+  traffic.mma_instructions =
+      tiles * v.k_tiles(p) * (1.0 * c.block_k / c.mma_k()) * (c.block_m / 16.0) * (c.block_n / 8.0);
   traffic.taken_elements = tiles * v.k_tiles(p) * (1.0 * c.block_k * c.block_n) * c.warps_m();
+  traffic.l2_read_bytes = tiles * (activation_bytes(p, rows) + weight_bytes(p, columns, p.k));
 
   // One wave is about one CTA an SM; along the raster it covers wave_n × wave_m tiles.
   const double wave = std::min(tiles, std::max(1.0, std::floor(device.sm_count / static_cast<double>(v.splits))));

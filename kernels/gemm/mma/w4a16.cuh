@@ -45,9 +45,8 @@ QOQ_DEVICE void half_weights(u32 word, const Group<C>& group, int strip, u32 (&p
 }
 
 template <MmaConfig C>
-  requires(C.scheme == Scheme::W4A16Group)
-QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, int tile, Group<C>& group, Accumulators<C>& sum,
-                         u32& unused) {
+requires(C.scheme == Scheme::W4A16Group) QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, int tile,
+                                                                  Group<C>& group, Accumulators<C>& sum, u32& unused) {
   constexpr int units = C.block_k / 32 / C.slices, units_per_group = group_size / 32;
   QOQ_UNROLL for (int i = 0; i < units; ++i) {
     const int unit = at.slice * units + i;

@@ -1,14 +1,14 @@
 // The compute phase of W4A4 (Atom): int32 sums of each group, rescaled and added up in fp32.
 //
-// A block of 32(n) × 64(k) is two halves of 512 bytes; word 2i + h of a lane's 16 bytes in half p is register h of the B
-// fragment of columns 16p + 8i … + 7 (PTX: mma.m16n8k64): eight nibbles of column lane/4, rows 32h + 8·(lane % 4) + ….
-// Where there are no int4 tensor cores both operands' nibbles move into the upper halves of bytes, even rows for one
+// A block of 32(n) × 64(k) is two halves of 512 bytes; word 2i + h of a lane's 16 bytes in half p is register h of the
+// B fragment of columns 16p + 8i … + 7 (PTX: mma.m16n8k64): eight nibbles of column lane/4, rows 32h + 8·(lane % 4) +
+// …. Where there are no int4 tensor cores both operands' nibbles move into the upper halves of bytes, even rows for one
 // m16n8k32 and odd ones for another: products are 256 times too large, which the scale takes back exactly.
 //
 // The rescaling is the scheme's price on CUDA cores: for each output and group
 //   sum = fma(x, s_token · s_column, sum),   x = the group's int32 sum as a float.
-// The int32 sum starts at the bits of 1.5·2^23, so that it *is* a float, that much too large: one subtraction instead of
-// a conversion (I2F runs on the XU pipe, at a quarter of the rate or less). |x| ≤ 128·64·256 = 2^21 keeps it exact.
+// The int32 sum starts at the bits of 1.5·2^23, so that it *is* a float, that much too large: one subtraction instead
+// of a conversion (I2F runs on the XU pipe, at a quarter of the rate or less). |x| ≤ 128·64·256 = 2^21 keeps it exact.
 #pragma once
 #include "kernels/gemm/mma/compute.cuh"
 
@@ -16,8 +16,7 @@ namespace qoq::gemm {
 
 /// The sums of the group under way. Without rescaling (the ablation) there is only one sum.
 template <MmaConfig C>
-  requires(C.scheme == Scheme::W4A4Group && !C.ablated)
-struct Group<C> {
+requires(C.scheme == Scheme::W4A4Group && !C.ablated) struct Group<C> {
   static constexpr i32 zero = 0x4b400000;
   static constexpr float zero_as_float = 12582912.0f;
   i32 sum[C.warp_n / 32][C.warp_m / 16][4][4];
@@ -27,8 +26,8 @@ struct Group<C> {
   }
 };
 template <MmaConfig C>
-  requires(C.scheme == Scheme::W4A4Group && C.ablated)
-struct Group<C> {};
+requires(C.scheme == Scheme::W4A4Group && C.ablated) struct Group<C> {
+};
 
 QOQ_DEVICE float low_half(u32 pair) { return prim::to_float(half{static_cast<u16>(pair)}); }
 QOQ_DEVICE float high_half(u32 pair) { return prim::to_float(half{static_cast<u16>(pair >> 16)}); }
@@ -44,10 +43,10 @@ template <MmaConfig C, bool ODD>
 QOQ_DEVICE void multiply_nibbles(i32 (&sum)[C.warp_m / 16][4][4], const u32 (&x)[C.warp_m / 16][4],
                                  const u32 (&b)[4][2]) {
   u32 wide_x[C.warp_m / 16][4], wide_b[4][2];
-  QOQ_UNROLL for (int row = 0; row < C.warp_m / 16; ++row) QOQ_UNROLL for (int h = 0; h < 4; ++h)
-      wide_x[row][h] = spread_nibbles<ODD>(x[row][h]);
-  QOQ_UNROLL for (int j = 0; j < 4; ++j) QOQ_UNROLL for (int h = 0; h < 2; ++h)
-      wide_b[j][h] = spread_nibbles<ODD>(b[j][h]);
+  QOQ_UNROLL for (int row = 0; row < C.warp_m / 16; ++row) QOQ_UNROLL for (int h = 0; h < 4; ++h) wide_x[row][h] =
+      spread_nibbles<ODD>(x[row][h]);
+  QOQ_UNROLL for (int j = 0; j < 4; ++j) QOQ_UNROLL for (int h = 0; h < 2; ++h) wide_b[j][h] =
+      spread_nibbles<ODD>(b[j][h]);
   prim::mma_tile_s8s8(sum, wide_x, wide_b);
 }
 
@@ -83,9 +82,8 @@ QOQ_DEVICE void rescale(const Place& at, u32 metadata, Group<C>& group, Accumula
 
 /// A slice ends a group where the group or its share of the tile does, so that no sum crosses either.
 template <MmaConfig C>
-  requires(C.scheme == Scheme::W4A4Group)
-QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, int tile, Group<C>& group, Accumulators<C>& sum,
-                         u32& unused) {
+requires(C.scheme == Scheme::W4A4Group) QOQ_DEVICE void multiply(const Place& at, u32 a, u32 w, u32 metadata, int tile,
+                                                                 Group<C>& group, Accumulators<C>& sum, u32& unused) {
   constexpr int units = C.block_k / 64 / C.slices, units_per_group = group_size / 64;
   QOQ_UNROLL for (int i = 0; i < units; ++i) {
     const int unit = at.slice * units + i;

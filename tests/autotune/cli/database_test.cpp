@@ -132,8 +132,8 @@ TEST_F(Database, ACacheThatCannotBeWritten) {
 TEST_F(Database, ATruncatedCacheEntryIsCompiledAgainAndSaid) {
   NEEDS_NVRTC();
   const auto command = [&](const std::string& database) {
-    return std::vector<std::string>{"tune",    folder_ / "job.yaml", "--db", folder_ / database,
-                                    "--cache", folder_ / "cache"};
+    return std::vector<std::string>{"tune",    folder_ / "job.yaml", "--db",   folder_ / database,
+                                    "--cache", folder_ / "cache",    "--quiet"};
   };
   const Ran first = run(command("first.db"));
   ASSERT_EQ(first.code, 0) << first.err;

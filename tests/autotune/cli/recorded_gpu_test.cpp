@@ -82,6 +82,25 @@ TEST_F(RecordedGpuTest, WhatHangsCrashesOrIsWrongCostsItsRowAlone) {
   EXPECT_EQ(count_candidates(folder_ / "tune.db"), before) << "nothing is run twice";
 }
 
+TEST_F(RecordedGpuTest, PredictThenMeasureKeepsWhatWasExpected) {
+  record(R"(, "times": [{"variant": ".*", "us": 10}])");
+  const Ran ran = tune_it({"--strategy", "predict-then-measure"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const store::Candidate expected = row("st3.ks1.sk1.ra1.imad.qserve");
+  EXPECT_EQ(expected.source, store::Source::Measured);
+  EXPECT_NE(expected.details.find("\"predicted\":{\"median_us\":"), std::string::npos) << expected.details;
+  const Ran replayed =
+      run({"replay", "--db", folder_ / "tune.db", "--gpu", "recorded:" + (folder_ / "gpu.json").string(), "--strategy",
+           "predict-then-measure", "--seeds", "3"});
+  EXPECT_EQ(replayed.code, 0) << replayed.err;
+
+  // A product that no sheet describes cannot be predicted for; other strategies do not need to.
+  std::string other = read_text(folder_ / "gpu.json");
+  other.replace(other.find("NVIDIA H200"), 11, "NVIDIA X999");
+  write_text(folder_ / "gpu.json", other);
+  EXPECT_SENTENCE(tune_it({"--strategy", "predict-then-measure"}), 2, "no sheet of NVIDIA X999");
+}
+
 TEST_F(RecordedGpuTest, AfterAChangeOfDriverWinnersAreRacedAgain) {
   record(R"(, "times": [{"variant": ".*st2.*imad.*", "us": 9.7}, {"variant": ".*", "us": 10}])");
   ASSERT_EQ(tune_it().code, 0);

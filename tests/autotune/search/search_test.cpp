@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,15 +8,12 @@
 
 #include "autotune/search/strategy.h"
 #include "kernels/base/error.h"
+#include "tests/autotune/search/rugged.h"
 
 namespace qoq::search {
 namespace {
 
-Parameter range(std::string name, int count) {
-  Parameter parameter{std::move(name), "", {}, {}};
-  for (int i = 0; i < count; ++i) parameter.values.push_back(i);
-  return parameter;
-}
+using testing::range;
 
 std::vector<Parameter> three() { return {range("a", 7), range("b", 5), range("c", 11)}; }
 
@@ -45,11 +43,22 @@ TEST(SpaceTest, CountsInOrderAndFilters) {
   EXPECT_EQ(enumerate(Space({})), (std::vector<Point>{{}}));
 }
 
+TEST(SpaceTest, PositionsAndIndicesGoBothWays) {
+  const Space space({range("z", 2), {"b", "", {30, 10, 20}, {}}, range("a", 4)});
+  for (uint64_t index = 0; index < space.combinations(); ++index) {
+    EXPECT_EQ(space.index(space.positions(index)), index);
+    EXPECT_EQ(space.index(*space.at(index)), index);
+  }
+  EXPECT_EQ(space.positions(17), (std::vector<uint32_t>{1, 1, 1}));
+  EXPECT_THROW(space.index(Point{{"z", 0}, {"b", 11}, {"a", 0}}), Error);
+  EXPECT_THROW(space.index(Point{{"z", 0}, {"b", 30}}), Error);
+}
+
 TEST(SpaceTest, RefusesWhatIsNoSpace) {
   EXPECT_THROW(Space({range("a", 0)}), Error);
   EXPECT_THROW(Space({range("a", 2), range("a", 3)}), Error);
   std::vector<Parameter> huge;
-  for (int i = 0; i < 22; ++i) huge.push_back(range("p" + std::to_string(i), 8));
+  for (int i = 0; i < 22; ++i) huge.push_back(range(fmt::format("p{}", i), 8));
   EXPECT_THROW(Space{huge}, Error);  // 2^66
 }
 
@@ -59,7 +68,7 @@ TEST(StrategyTest, RandomAsksEveryPointOnce) {
   std::random_device device;
   for (const int count : {1, 2, 3, 4, 5, 16, 17, 385, 1000}) {
     const uint64_t seed = device();
-    SCOPED_TRACE(testing::Message() << "seed " << seed << " count " << count);
+    SCOPED_TRACE(::testing::Message() << "seed " << seed << " count " << count);
     std::vector<Point> points = ask_all({"random", {}, seed}, Space({range("a", count)}));
     EXPECT_EQ(points.size(), static_cast<std::size_t>(count));
     EXPECT_EQ(std::set<Point>(points.begin(), points.end()).size(), points.size());
@@ -99,10 +108,10 @@ TEST(StrategyTest, BudgetCutsTheSameOrderShort) {
 
 TEST(StrategyTest, AHugeSpaceIsNeverWrittenOut) {
   std::vector<Parameter> parameters;
-  for (int i = 0; i < 20; ++i) parameters.push_back(range("p" + std::to_string(10 + i), 8));  // 2^60 points
+  for (int i = 0; i < 20; ++i) parameters.push_back(range(fmt::format("p{}", 10 + i), 8));  // 2^60 points
   int asked = 0;
   const auto admits = [&asked](const Point& point) { return ++asked, point.at("p29") % 2 == 0; };
-  for (const std::string strategy : {"exhaustive", "random"}) {
+  for (const std::string strategy : {"exhaustive", "random", "local", "evolutionary"}) {
     asked = 0;
     EXPECT_EQ(ask_all({strategy, 100, 1}, Space(parameters, admits)).size(), 100u);
     EXPECT_LT(asked, 1000) << strategy;
@@ -114,7 +123,9 @@ TEST(StrategyTest, UnknownNamesAndBudgetsAreRefused) {
     make_strategy({"bayes", {}, 1}, Space(three()));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()), "no search strategy called \"bayes\" (known: exhaustive, random)");
+    EXPECT_EQ(std::string(error.what()),
+              "no search strategy called \"bayes\" (known: exhaustive, random, local, "
+              "evolutionary, predict-then-measure)");
     EXPECT_EQ(error.fault(), Fault::Input);
   }
   EXPECT_THROW(make_strategy({"random", 0, 1}, Space(three())), Error);

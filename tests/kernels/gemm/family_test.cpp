@@ -207,8 +207,9 @@ TEST(GemmPacking, LiesAsItSays) {
   EXPECT_EQ(nibble(pack_half_weights(codes, 64, 128), (1 * 4 + 1) * 512 + (5 * 4 + 2) * 16 + (2 * 0 + 1) * 4, 4), 11);
   std::vector<int8_t> weights(64 * 128);
   weights[61 * 128 + 127] = -3;  // column 16·1 + 8·1 + 5, row 32·1 + 8·3 + 7 of the second 64
-  EXPECT_EQ(nibble(pack_int4_weights(weights, 64, 128), (1 * 2 + 1) * 1024 + 512 + (5 * 4 + 3) * 16 + (2 * 1 + 1) * 4, 7),
-            13);
+  EXPECT_EQ(
+      nibble(pack_int4_weights(weights, 64, 128), (1 * 2 + 1) * 1024 + 512 + (5 * 4 + 3) * 16 + (2 * 1 + 1) * 4, 7),
+      13);
   std::vector<uint16_t> scales(2 * 32);
   scales[32 + 8 * 2 + 2 * 3 + 1] = 0x3c00;
   EXPECT_EQ(pack_column_scales(scales, 32)[32 + 8 * 3 + 2 * 2 + 1], 0x3c00);
@@ -217,7 +218,9 @@ TEST(GemmPacking, LiesAsItSays) {
   std::vector<uint8_t> zeros(32);
   zeros[0] = 7, zeros[8] = 7;
   const std::vector<uint8_t> metadata = pack_half_metadata(std::vector<uint16_t>(32, 0x1234), zeros, 32);
-  const auto half_at = [&](size_t i) { return half_to_float(static_cast<uint16_t>(metadata[i] | metadata[i + 1] << 8)); };
+  const auto half_at = [&](size_t i) {
+    return half_to_float(static_cast<uint16_t>(metadata[i] | metadata[i + 1] << 8));
+  };
   EXPECT_EQ(half_at(8), 1031.0f);
   EXPECT_EQ(half_at(10), 71.0f);
 }
@@ -304,6 +307,31 @@ TEST(GemmReference, CompareNamesTheFirstDifference) {
   EXPECT_FALSE(check.pass);
   EXPECT_GT(check.max_error, 0);
   EXPECT_NE(check.message.find("1 of 48 outputs differ, first m=1 n=5"), std::string::npos) << check.message;
+}
+
+// Rows beyond m read row m − 1 again: 512 bytes a warp-load, in each of the tiles along n, whatever the splits.
+TEST(MmaTraffic, PaddingRowsAskForOneLine) {
+  const auto traffic = [](int m, int splits) {
+    const Problem problem = parse_problem("gemm w4a8-g128 m=" + std::to_string(m) + " n=4096 k=4096");
+    Point point = *mma().published(problem);
+    point["block_m"] = 64;
+    point["split_k"] = splits;
+    return mma().traffic(point, problem, test_device());
+  };
+  EXPECT_EQ(traffic(16, 1).same_line_requests, 48 * 4096 / 512 * 64);
+  EXPECT_EQ(traffic(16, 4).same_line_requests, traffic(16, 1).same_line_requests);
+  EXPECT_EQ(traffic(64, 1).same_line_requests, 0);
+  EXPECT_EQ(traffic(65, 1).same_line_requests, 63 * 4096 / 512 * 64);
+}
+
+TEST(MmaTraffic, ASplitTileIsPutTogetherStepByStep) {
+  const Problem problem = parse_problem("gemm w4a8-g128 m=16 n=4096 k=4096");
+  Point point = *mma().published(problem);
+  EXPECT_EQ(mma().traffic(point, problem, test_device()).merge_steps, 0);
+  point["split_k"] = 4;
+  const Traffic traffic = mma().traffic(point, problem, test_device());
+  EXPECT_EQ(traffic.merge_steps, 2 + 3) << "write, arrive, three other splits";
+  EXPECT_EQ(traffic.merge_bytes, 4.0 * 4 * point["block_m"] * point["block_n"]);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Every synchronisation of the gemm/mma kernel, taken away one at a time: the emulator must notice. W4A8 reads a group's
-// metadata when it begins, W4A4 when it ends.
+// Every synchronisation of the gemm/mma kernel, taken away one at a time: the emulator must notice. W4A8 reads a
+// group's metadata when it begins, W4A4 when it ends.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ constexpr Weakening weakenings[] = {
     {"if (last) prim::store_global(args.arrivals + at.tile, 0);", ";"},  // the count is not restored
 };
 
-constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh", "kernels/gemm/mma/load.cuh",
+constexpr const char* files[] = {"kernels/gemm/mma/kernel.cuh",  "kernels/gemm/mma/load.cuh",
                                  "kernels/gemm/mma/compute.cuh", "kernels/gemm/mma/w4a16.cuh",
                                  "kernels/gemm/mma/w4a4.cuh",    "kernels/gemm/mma/reduce.cuh",
                                  "kernels/gemm/mma/store.cuh"};

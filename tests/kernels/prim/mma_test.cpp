@@ -1,5 +1,6 @@
 // Tensor-core products against a naive matrix product, fragments filled by the layouts of the PTX ISA
-// (mma.m16n8k32 for 8-bit types, m16n8k64 for 4-bit, m16n8k16 for 16-bit ones), written down here a second time and differently.
+// (mma.m16n8k32 for 8-bit types, m16n8k64 for 4-bit, m16n8k16 for 16-bit ones), written down here a second time and
+// differently.
 #include <bit>
 #include <cstring>
 #include <random>

@@ -1,34 +1,17 @@
-// The opcode table against the vendor's disassembler, instruction by instruction, where that is installed.
+// The opcode table and the decoded widths against the vendor's disassembler, where that is installed.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
-#include <regex>
-
-#include "kernels/families.h"
+#include "kernels/base/file.h"
+#include "roofline/gpu/gpu.h"
 #include "roofline/instruction_mix/instruction_mix.h"
+#include "tests/roofline/instruction_mix/disassembly.h"
+#include "tests/roofline/instruction_mix/opcode_table.h"
+#include "tests/roofline/instruction_mix/sampled_kernels.h"
 #include "tests/roofline/probe.h"
 
 namespace qoq::roofline {
 namespace {
-
-/// The mnemonics of a cubin's only kernel, in order.
-std::vector<std::string> disassemble(const std::filesystem::path& nvdisasm, const std::string& cubin) {
-  const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / fmt::format("qoq_nvdisasm_{}.cubin", ::getpid());
-  std::ofstream(file, std::ios::binary) << cubin;
-  FILE* pipe = ::popen(fmt::format("'{}' -c -ndf '{}'", nvdisasm.string(), file.string()).c_str(), "r");
-  std::string out;
-  for (char buffer[4096]; pipe && ::fgets(buffer, sizeof buffer, pipe);) out += buffer;
-  EXPECT_EQ(::pclose(pipe), 0);
-  std::filesystem::remove(file);
-  static const std::regex line(R"(/\*[0-9a-f]{4,}\*/\s+\{?\s*(?:@!?\w+\s+)?([A-Z0-9_.]+))");
-  std::vector<std::string> names;
-  for (std::sregex_iterator at(out.begin(), out.end(), line), end; at != end; ++at) names.push_back((*at)[1]);
-  return names;
-}
 
 /// "IMAD.WIDE" agrees with "IMAD.WIDE.U32", "HFMA2.MMA" with "HFMA2.MMA", "CALL.REL" with "CALL.REL.NOINC".
 bool agrees(std::string_view ours, std::string_view theirs) {
@@ -38,27 +21,79 @@ bool agrees(std::string_view ours, std::string_view theirs) {
          (dot == std::string_view::npos || theirs.find(ours.substr(dot)) != std::string_view::npos);
 }
 
-TEST(Nvdisasm, AgreesOnEveryInstruction) {
-  const auto nvdisasm = find_nvdisasm();
-  if (nvdisasm.empty()) GTEST_SKIP() << "nvdisasm is not here: the table's names are not checked against the vendor's";
-  const Family& family = family_named("gemm/mma");
-  for (const char* architecture : {"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_120a"}) {
-    std::vector<std::string> sources = {vocabulary_source()};
-    for (const char* scheme : {"w4a8-g128", "w4a8-channel", "w8a8"}) {
-      const Problem problem = parse_problem(fmt::format("gemm {} m=64 n=4096 k=4096", scheme));
-      sources.push_back(family.source(family.published(problem).value(), problem).text);
+/// Bytes a lane moves, by the mnemonic's suffix.
+int lane_bytes(std::string_view mnemonic) {
+  const auto has = [&](std::string_view suffix) {
+    const size_t at = mnemonic.find(suffix);
+    return at != std::string_view::npos &&
+           (at + suffix.size() == mnemonic.size() || mnemonic[at + suffix.size()] == '.');
+  };
+  if (has(".256")) return 32;
+  if (has(".128")) return 16;
+  if (has(".64")) return 8;
+  if (has(".U16") || has(".S16")) return 2;
+  return has(".U8") || has(".S8") ? 1 : 4;
+}
+
+void expect_same(const EntryCode& code, const std::vector<DisassembledInstruction>& theirs, const std::string& where) {
+  ASSERT_EQ(theirs.size(), code.instructions.size()) << where;
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    const Instruction& ours = code.instructions[i];
+    EXPECT_TRUE(agrees(ours.name, theirs[i].mnemonic))
+        << where << " " << i << ": '" << ours.name << "' is " << theirs[i].text;
+    EXPECT_EQ(ours.predicated, theirs[i].text.starts_with("@")) << where << " " << theirs[i].text;
+    const int bytes = 32 * lane_bytes(theirs[i].mnemonic);
+    if (ours.name == "LDS" || ours.name == "STS" || ours.name == "LDGSTS") {
+      EXPECT_EQ(ours.shared_bytes, bytes) << where << " " << theirs[i].text;
     }
-    for (const std::string& source : sources) {
-      const auto cubin = compile_probe(source, architecture);
-      if (!cubin) GTEST_SKIP() << "NVRTC is not here: there is nothing to disassemble";
-      const EntryCode code = read_cubin(std::as_bytes(std::span(*cubin)))[0];
-      const auto names = disassemble(nvdisasm, *cubin);
-      ASSERT_EQ(names.size(), code.instructions.size()) << architecture;
-      for (size_t i = 0; i < names.size(); ++i)
-        EXPECT_TRUE(agrees(code.instructions[i].name, names[i]))
-            << architecture << " " << i << ": '" << code.instructions[i].name << "' is " << names[i];
+    if (ours.name == "LDG" || ours.name == "LDGSTS") {
+      EXPECT_EQ(ours.global_bytes, bytes) << where << " " << theirs[i].text;
     }
   }
+}
+
+class Nvdisasm : public testing::TestWithParam<const char*> {};
+
+TEST_P(Nvdisasm, AgreesOnEveryInstruction) {
+  const auto nvdisasm = find_nvdisasm();
+  if (nvdisasm.empty()) GTEST_SKIP() << "nvdisasm is not here: the table's names are not checked against the vendor's";
+  const Gpu gpu = embedded_gpus().at(GetParam());
+  const std::string architecture = gpu.device.architecture();
+  std::vector<std::pair<std::string, std::string>> sources = {{"vocabulary", vocabulary_source()}};
+  for (const SampledKernel& kernel : sample_kernels(gpu.device, 77)) {
+    const auto& [family, point, problem] = kernel.variant;
+    sources.emplace_back(kernel.name, family->source(point, problem).text);
+  }
+  int instructions = 0;
+  for (const auto& [name, source] : sources) {
+    const auto cubin = compile_probe(source, architecture);
+    if (!cubin) GTEST_SKIP() << "NVRTC is not here: there is nothing to disassemble";
+    const auto entries = read_cubin(std::as_bytes(std::span(*cubin)));
+    ASSERT_EQ(entries.size(), 1u) << name;
+    expect_same(entries[0], disassemble(nvdisasm, *cubin), architecture + " " + name);
+    instructions += entries[0].mix.total();
+  }
+  fmt::print("{}: {} instructions of {} kernels\n", architecture, instructions, sources.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, Nvdisasm, testing::Values("a100-80", "a10", "l40s", "h200", "b200", "rtx5090"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+TEST(OpcodeTable, IsWhatTheProbesGiveAgain) {
+  const auto nvdisasm = find_nvdisasm();
+  if (nvdisasm.empty()) GTEST_SKIP() << "nvdisasm is not here: the opcode table is not made again";
+  const std::string kept = read_file(QOQ_SOURCE_DIR "/roofline/instruction_mix/opcode_table.inc");
+  const std::string here = fmt::format("Compiled by NVRTC {},", nvrtc_version());
+  if (kept.find(here) == std::string::npos)
+    GTEST_SKIP() << "the opcode table was made with another NVRTC than " << nvrtc_version()
+                 << ", which may compile other opcodes";
+  const RegeneratedTable again = regenerate_opcode_table(nvdisasm);
+  const auto rows = [](const std::string& text) { return text.substr(text.find('\n')); };
+  EXPECT_EQ(rows(again.text), rows(kept)) << "run tools/regenerate_opcodes";
 }
 
 }  // namespace
