@@ -157,9 +157,9 @@ void add_cheaper(const std::vector<ServedGpu>& gpus, Document& document) {
 std::string price_text(const serving::Prices& prices) {
   std::string text;
   for (const auto& [gpu, price] : prices.gpus) {
-    text +=
-        fmt::format("{}{} ${:.2f} an hour with {} GB ({}{}: {})", text.empty() ? "" : "; ", gpu, price.dollars_per_hour,
-                    price.memory_gb, price.date, price.assumed ? ", assumed" : "", price.source);
+    text += fmt::format("{}{} ${:.2f} an hour with {} GiB ({}{}: {})", text.empty() ? "" : "; ", gpu,
+                        price.dollars_per_hour, price.memory_gib, price.date, price.assumed ? ", assumed" : "",
+                        price.source);
   }
   return text;
 }
