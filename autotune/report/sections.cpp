@@ -22,6 +22,7 @@ constexpr GpuSection kGpu[] = {
     {"layouts", add_layouts},
     {"failures", add_failures},
     {"environment", add_environment},
+    {"absent", add_absent},
 };
 constexpr Section kClosing[] = {
     {"seed_figures", add_seed_figures},

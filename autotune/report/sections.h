@@ -30,6 +30,7 @@ void add_overhead(const GpuFacts&, Document&);
 void add_layouts(const GpuFacts&, Document&);
 void add_failures(const GpuFacts&, Document&);
 void add_environment(const GpuFacts&, Document&);
+void add_absent(const GpuFacts&, Document&);
 void add_seed_figures(const Facts&, Document&);
 void add_serving(const Facts&, Document&);
 void add_anchors(const Facts&, Document&);

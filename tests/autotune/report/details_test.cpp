@@ -156,16 +156,22 @@ TEST_F(DetailsTest, DetailsThatAreNotWhatTheyShouldBeHurtNobody) {
 TEST_F(DetailsTest, BeyondMostTheHeaviestHaveFoldsAndThatIsSaid) {
   const int64_t id = add_environment();
   store::JobRow job{"big", "", {}, ""};
-  for (int m = 1; m <= 310; ++m) {
+  for (int m = 1; m <= 910; ++m) {
     store.put_problem(sample_problem(m, 4096, 4096));
     store.record(id, sample_candidate(sample_problem(m, 4096, 4096).text, "mma.bm64", 10));
     job.items.push_back({sample_problem(m, 4096, 4096).text, "x", m <= 10 ? 0.5 : 1});
   }
   store.put_job(job);
   const Files files = render(store, {}, {});
-  EXPECT_NE(files.markdown.find("Of 310 timed problems, the 300 that take most of the job's time"), std::string::npos);
+  EXPECT_NE(files.markdown.find("Of 910 timed problems, the 300 that take most of the job's time"), std::string::npos);
   EXPECT_EQ(files.markdown.find("<summary>gemm w4a8-g128 m=10 n=4096"), std::string::npos) << "among the ten lightest";
   EXPECT_NE(files.markdown.find("<summary>gemm w4a8-g128 m=11 n=4096"), std::string::npos);
+  EXPECT_NE(files.markdown.find("Of 910 problems, the 900 that take most of the job's time"), std::string::npos);
+  EXPECT_NE(files.markdown.find("Drawn are the 900 problems that take most of the job's time, of 910."),
+            std::string::npos);
+  EXPECT_NE(files.markdown.find("| 910 of 910 |"), std::string::npos) << "the summary counts all";
+  EXPECT_EQ(files.markdown.find("`gemm w4a8-g128 m=10 n=4096 k=4096`"), std::string::npos);
+  EXPECT_NE(files.markdown.find("`gemm w4a8-g128 m=11 n=4096 k=4096`"), std::string::npos);
 }
 
 // ---- the search
@@ -247,6 +253,38 @@ TEST_F(DetailsTest, WithoutTimesTheSectionSaysSo) {
   const Files files = render(store, {}, {});
   EXPECT_NE(files.markdown.find("No row has a time: there is no progress to show."), std::string::npos);
   EXPECT_NE(files.markdown.find("No chosen kernel has both a time and operations"), std::string::npos);
+}
+
+TEST_F(DetailsTest, WhatTheDatabaseLacksIsSaid) {
+  add_environment();
+  const std::string nothing = render(store, {}, {}).markdown;
+  for (const char* words : {"- candidates: nothing was tuned here: qoqtune tune JOB.yaml --gpu sim:h200",
+                            "- ceilings: ", "- measured times: this GPU is simulated", "- counters: ", "- ablations: "})
+    EXPECT_NE(nothing.find(words), std::string::npos) << words;
+  EXPECT_EQ(nothing.find("- races: "), std::string::npos) << "said with the measured times";
+  fill_measured(store);
+  const std::string markdown = render(store, {}, {}).markdown;
+  const std::string attached = markdown.substr(markdown.find("## NVIDIA H200 (measured)"));
+  EXPECT_NE(attached.find("### Not in this database"), std::string::npos);
+  EXPECT_NE(attached.find("- ablations: "), std::string::npos);
+  for (const char* words : {"- candidates: ", "- ceilings: ", "- measured times: ", "- counters: ", "- races: ",
+                            "- other libraries' kernels: "})
+    EXPECT_EQ(attached.find(words), std::string::npos) << words;
+}
+
+TEST_F(DetailsTest, ALongTableOfAnySectionIsCutAndSaysSo) {
+  const int64_t id = add_environment("cuda:0");
+  for (int m = 1; m <= 905; ++m) {
+    store.put_problem(sample_problem(m, 4096, 4096));
+    Candidate measured = sample_candidate(sample_problem(m, 4096, 4096).text, "mma.bm64", 10);
+    measured.source = Source::Measured;
+    store.record(id, measured);
+    store.put_race(id, {measured.problem, "mma.bm64", "mma.bm64", "it was the only one within reach"});
+  }
+  const std::string markdown = render(store, {}, {}).markdown;
+  EXPECT_NE(markdown.find("The table shows its first 900 rows of 905; the database has the others."),
+            std::string::npos);
+  EXPECT_NE(markdown.find("In 0 of 905 races"), std::string::npos) << "counts are of all";
 }
 
 // ---- what the whole report says of itself

@@ -59,10 +59,10 @@ TEST(Conversion, FmaOfHalvesRoundsOnce) {
   EXPECT_EQ(fma_half2(one, 0x40004000, 0xc2003c00), 0xbc004200u);  // 2 - 3 | 2 + 1
   EXPECT_EQ(fma_half2(0x7bff, 0x7bff, 0x7bff), 0x7c00u);           // overflow
   EXPECT_EQ(fma_half2(0x0001, 0x3800, 0x8000), 0x0000u);           // half of the least subnormal: to even
-  EXPECT_EQ(sub_half2(0x64056405, 0x640f6403), 0xc9004000u);        // 1029 − 1039 | 1029 − 1027
-  EXPECT_EQ(sub_half2(0x00010001, 0x00010000), 0x00000001u);        // equals: +0; subnormals are kept
-  EXPECT_EQ(mul_half2(0xc9003c01, 0x2e663c01), 0xbc003c02u);        // −10 · 0.1 rounds to −1; (1 + 2^-10)² down
-  EXPECT_EQ(mul_half2(0x80007bff, 0x3c007bff), 0x80007c00u);        // −0 stays; overflow
+  EXPECT_EQ(sub_half2(0x64056405, 0x640f6403), 0xc9004000u);       // 1029 − 1039 | 1029 − 1027
+  EXPECT_EQ(sub_half2(0x00010001, 0x00010000), 0x00000001u);       // equals: +0; subnormals are kept
+  EXPECT_EQ(mul_half2(0xc9003c01, 0x2e663c01), 0xbc003c02u);       // −10 · 0.1 rounds to −1; (1 + 2^-10)² down
+  EXPECT_EQ(mul_half2(0x80007bff, 0x3c007bff), 0x80007c00u);       // −0 stays; overflow
 }
 
 TEST(Conversion, IntegersRoundToNearestEven) {
