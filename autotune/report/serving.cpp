@@ -157,9 +157,9 @@ void add_cheaper(const std::vector<ServedGpu>& gpus, Document& document) {
 std::string price_text(const serving::Prices& prices) {
   std::string text;
   for (const auto& [gpu, price] : prices.gpus) {
-    text +=
-        fmt::format("{}{} ${:.2f} an hour with {} GB ({}{}: {})", text.empty() ? "" : "; ", gpu, price.dollars_per_hour,
-                    price.memory_gb, price.date, price.assumed ? ", assumed" : "", price.source);
+    text += fmt::format("{}{} ${:.2f} an hour with {} GiB ({}{}: {})", text.empty() ? "" : "; ", gpu,
+                        price.dollars_per_hour, price.memory_gib, price.date, price.assumed ? ", assumed" : "",
+                        price.source);
   }
   return text;
 }
@@ -190,11 +190,12 @@ void add_serving(const Facts& facts, Document& document) {
   document.add(make_table(gpus));
   add_explanations(gpus, document);
   add_cheaper(gpus, document);
-  document.add(Paragraph{"Prices: " + price_text(prices) + ". Another file: qoqtune serving --prices FILE."});
+  document.add(Paragraph{fmt::format("Prices: {}. Another file: qoqtune serving --prices FILE.", price_text(prices))});
   std::string all;
   for (const ServedGpu& gpu : gpus) {
     if (!gpu.reason.empty()) document.add(Paragraph{fmt::format("{}: not served: {}.", gpu.gpu->name(), gpu.reason)});
-    for (const Served& served : gpu.models) all += (all.empty() ? "" : "\n") + serving::to_text(served.on);
+    for (const Served& served : gpu.models)
+      all += fmt::format("{}{}", all.empty() ? "" : "\n", serving::to_text(served.on));
   }
   document.add(Listing{"Every scheme of every model", all});
 }

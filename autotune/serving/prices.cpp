@@ -12,8 +12,8 @@ namespace qoq::serving {
 namespace {
 
 const std::array<std::string, 1> file_keys{"gpus"};
-const std::array<std::string, 5> price_keys{"memory_gb", "dollars_per_hour", "date", "source", "assumed"};
-constexpr double most_gb = 1e5, most_dollars = 1e5;
+const std::array<std::string, 5> price_keys{"memory_gib", "dollars_per_hour", "date", "source", "assumed"};
+constexpr double most_gib = 1e5, most_dollars = 1e5;
 
 job::Yaml read(const std::filesystem::path& path) {
   if (path.empty()) return job::read_config("prices", "gpus", ".", {"configs/prices/gpus.yaml"});
@@ -39,7 +39,7 @@ Prices load_prices(const std::filesystem::path& path) {
   for (const auto& [key, value] : record.require("gpus").entries()) {
     const job::Record entry(value, price_keys);
     Price price;
-    price.memory_gb = entry.require("memory_gb").positive(most_gb);
+    price.memory_gib = entry.require("memory_gib").positive(most_gib);
     price.dollars_per_hour = entry.require("dollars_per_hour").positive(most_dollars);
     price.date = entry.require("date").text();
     price.source = entry.require("source").text();

@@ -9,13 +9,13 @@ namespace qoq::serving {
 
 /// A GPU as somebody rents it out, from configs/prices/gpus.yaml or a user's file.
 struct Price {
-  double memory_gb = 0;  ///< 10^9 bytes
+  double memory_gib = 0;  ///< 2^30 bytes, as the driver reports it
   double dollars_per_hour = 0;
   std::string date;    ///< "2026-03"
   std::string source;  ///< who says so
   bool assumed = false;
 
-  roofline::Offer offer() const { return {memory_gb * 1e9, dollars_per_hour}; }
+  roofline::Offer offer() const { return {memory_gib * 1073741824, dollars_per_hour}; }
 };
 
 /// By the GPU sheet's id.

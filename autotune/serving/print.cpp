@@ -58,7 +58,7 @@ std::string to_text(const ModelOnGpu& on, const roofline::Assumptions& assumptio
   std::string text = fmt::format("{} on {}: {} tokens in, {} out", on.model.name, on.product, assumptions.request.input,
                                  assumptions.request.output);
   if (on.price) {
-    text += fmt::format(", {} GB, ${:.2f} an hour ({}{})", on.price->memory_gb, on.price->dollars_per_hour,
+    text += fmt::format(", {} GiB, ${:.2f} an hour ({}{})", on.price->memory_gib, on.price->dollars_per_hour,
                         on.price->date, on.price->assumed ? ", assumed" : "");
   }
   text += fmt::format("\n  {:<18}{:>6}{:>12}{:>12}{:>12}{:>10}{:>11}{:>12}{:>9}  {}\n", "scheme", "batch", "GEMMs ms",
@@ -82,7 +82,7 @@ std::string to_text(const ModelOnGpu& on, const roofline::Assumptions& assumptio
 nlohmann::ordered_json to_json(const ModelOnGpu& on, const roofline::Assumptions& assumptions) {
   nlohmann::ordered_json json{{"model", on.model.name}, {"gpu", on.gpu}, {"schemes", nlohmann::ordered_json::array()}};
   if (on.price) {
-    json["price"] = {{"memory_gb", on.price->memory_gb},
+    json["price"] = {{"memory_gib", on.price->memory_gib},
                      {"dollars_per_hour", on.price->dollars_per_hour},
                      {"date", on.price->date},
                      {"source", on.price->source},

@@ -154,8 +154,8 @@ std::vector<std::string> checked_rows(const fs::path& database) {
   SQLite::Statement query(
       raw,
       "SELECT target || ' ' || problem.text || ' ' || variant || ' ' || outcome || ' ' || coalesce(median_us, '') "
-      "FROM candidate JOIN environment ON environment.id = environment JOIN problem ON problem.id = problem ORDER BY "
-      "1");
+      "FROM candidate JOIN environment ON environment.id = environment JOIN problem ON problem.id = problem WHERE "
+      "ablated = 0 ORDER BY 1");
   std::vector<std::string> rows;
   while (query.executeStep()) rows.push_back(query.getColumn(0).getString());
   return rows;

@@ -70,7 +70,8 @@ std::vector<std::string> tune(const fs::path& folder, const std::vector<std::str
 /// How many candidates are in the database just now; 0 while there is none yet.
 size_t count_candidates(const fs::path& database);
 
-/// The database's candidates, each as "target problem variant outcome median"; checks that it is whole.
+/// The database's candidates without ablations, each as "target problem variant outcome median"; checks that it is
+/// whole.
 std::vector<std::string> checked_rows(const fs::path& database);
 
 }  // namespace qoq::cli::testing

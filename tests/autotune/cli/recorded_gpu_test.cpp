@@ -42,7 +42,8 @@ spaces:
   int64_t environment() const { return read().environments().back().id; }
   /// The row whose variant ends so; of the last environment.
   store::Candidate row(const std::string& end) const {
-    for (store::Candidate& row : read().candidates({.environment = environment(), .baseline = false})) {
+    for (store::Candidate& row :
+         read().candidates({.environment = environment(), .ablated = false, .baseline = false})) {
       if (row.variant.ends_with(end)) return std::move(row);
     }
     ADD_FAILURE() << "no row of a variant that ends with " << end;

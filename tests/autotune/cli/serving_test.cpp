@@ -77,7 +77,7 @@ TEST_F(ServingCommand, BadInputIsOneSentence) {
   expect({"--model", "llama-3-8b", "--scheme", "w3a8"}, "there is no serving scheme \"w3a8\"");
   expect({"--model", "llama-3-8b", "--gpu", "sim:b200"}, "sim:b200");
   const std::string prices = folder_ / "prices.yaml";
-  std::ofstream(prices) << "gpus:\n  l40s: {memory_gb: 48, dollars_per_hour: 1, date: today, source: me}\n";
+  std::ofstream(prices) << "gpus:\n  l40s: {memory_gib: 48, dollars_per_hour: 1, date: today, source: me}\n";
   expect({"--model", "llama-3-8b", "--gpu", "sim:a100-80", "--prices", prices},
          "has no price for a100-80; it has: l40s");
   expect({"--model", "llama-3-8b", "--prices", "nowhere.yaml"}, "nowhere.yaml: no such file");

@@ -56,6 +56,24 @@ TEST_F(StraightLine, TuneSaysWhatItDid) {
   }
 }
 
+TEST_F(StraightLine, EachWinnerStandsBesideItsAblation) {
+  EXPECT_NE(tuned_.out.find("4 ablations of the best kernels"), std::string::npos) << tuned_.out;
+  const store::Store store = store::Store::open(db_, store::Mode::ReadOnly);
+  const auto rows = store.candidates({.ablated = true});
+  ASSERT_EQ(rows.size(), 4u) << "two problems on two targets";
+  for (const store::Candidate& row : rows) {
+    EXPECT_EQ(row.outcome, store::Outcome::Ok) << row.reason;
+    EXPECT_EQ(row.verified_on, "emulator");
+    EXPECT_TRUE(row.variant.ends_with(".ablated")) << row.variant;
+    const json overhead = json::parse(row.details).at("overhead");
+    EXPECT_EQ(overhead.at("of").get<std::string>() + ".ablated", row.variant);
+    const json cost = overhead.at("instructions").at("dequantisation");
+    // imad: 28 instructions per 32 weights (results/notes/gemm-mma.md), a little more around them.
+    EXPECT_GT(cost.at("per_taken").get<double>(), 0.6) << cost;
+    EXPECT_LT(cost.at("per_taken").get<double>(), 2.0) << cost;
+  }
+}
+
 TEST_F(StraightLine, AnotherRunKnowsItAll) {
   const auto before = checked_rows(db_);
   const Ran again = run(tune(folder_.path()));

@@ -139,12 +139,10 @@ TEST_F(OverheadTest, TheFigureHoldsEachFormOverM) {
   EXPECT_EQ((*found)[3], "+150.0 %");
 }
 
-constexpr const char *a100_ceilings = R"({"ceilings": [{"kind": "memory", "name": "DRAM (listed)", "value" : 2000,
-                     "source" : "s"
-},
+constexpr const char* a100_ceilings =
+    R"json({"ceilings": [{"kind": "memory", "name": "DRAM (listed)", "value": 2000, "source": "s"},
         {"kind": "tensor", "name": "int8", "value": 624, "source": "s"},
-        {"kind": "tensor", "name": "fp16", "value": 312, "source": "s"}]
-})";
+        {"kind": "tensor", "name": "fp16", "value": 312, "source": "s"}]})json";
 
 TEST_F(OverheadTest, TurningPointsAreThePublishedOnesAtTwoTerabytes) {
   const int64_t gpu = add_gpu("sim:a100-80", a100_ceilings);

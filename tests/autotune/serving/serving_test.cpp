@@ -80,21 +80,22 @@ class PriceFile : public ::testing::Test {
 };
 
 TEST_F(PriceFile, IsReadStrictly) {
-  EXPECT_EQ(fault("gpus:\n  l40s: {memory_gb: 48, dollars_per_hour: 1.5, date: 2026-03, source: me}\n"), "");
+  EXPECT_EQ(fault("gpus:\n  l40s: {memory_gib: 48, dollars_per_hour: 1.5, date: 2026-03, source: me}\n"), "");
   EXPECT_EQ(prices_.of("l40s").dollars_per_hour, 1.5);
   EXPECT_FALSE(prices_.of("l40s").assumed);
-  EXPECT_NE(fault("gpus:\n  l40s: {memory_gb: 48, dollars: 1.5, date: x, source: me}\n").find("2:24"),
-            std::string::npos)
-      << fault("gpus:\n  l40s: {memory_gb: 48, dollars: 1.5, date: x, source: me}\n");
-  EXPECT_NE(fault("gpus:\n  l40s: {memory_gb: 48, dollars_per_hour: -1, date: x, source: me}\n").find("prices.yaml:2"),
+  EXPECT_NE(fault("gpus:\n  l40s: {memory_gib: 48, dollars: 1.5, date: x, source: me}\n")
+                .find("prices.yaml:2:26: gpus.l40s: unknown key \"dollars\""),
             std::string::npos);
-  EXPECT_NE(fault("gpus:\n  l40s: {memory_gb: 48, dollars_per_hour: 1, source: me}\n").find("date"), std::string::npos);
+  EXPECT_NE(fault("gpus:\n  l40s: {memory_gib: 48, dollars_per_hour: -1, date: x, source: me}\n").find("prices.yaml:2"),
+            std::string::npos);
+  EXPECT_NE(fault("gpus:\n  l40s: {memory_gib: 48, dollars_per_hour: 1, source: me}\n").find("date"),
+            std::string::npos);
 }
 
 TEST(Prices, TheShippedOnesNameTheirSourcesAndAMissingOneTheKnown) {
   const Prices prices = load_prices();
   for (const auto& [gpu, price] : prices.gpus) EXPECT_FALSE(price.source.empty()) << gpu;
-  EXPECT_EQ(prices.of("a100-80").memory_gb, 80);
+  EXPECT_EQ(prices.of("a100-80").memory_gib, 80);
   try {
     prices.of("orin");
     FAIL();
