@@ -127,7 +127,7 @@ void name_others(const std::string& architecture, const std::filesystem::path& n
   for (const auto& [key, samples] : seen.words) {
     if (codes.contains(key.second & 0x1ff)) continue;
     const std::string& pipe = row_of(rows, *seen.mnemonics.at(key).begin()).pipe;
-    if (pipe != "alu" && pipe != "uniform") continue;
+    if (pipe == "tensor" || pipe == "lsu" || pipe == "control" || pipe == "other") continue;
     codes.insert(key.second & 0x1ff);
     words.push_back(*samples.begin());
   }
