@@ -41,7 +41,7 @@ TEST_P(Coverage, NamesAtLeast99PercentOfEveryKernel) {
   fmt::print("{}: {} kernels, {} instructions, {} of them unknown; least named: {:.3f} % of {}\n", architecture,
              kernels.size(), instructions, unknown, 100 * least, least_name);
   for (const char* family : {"gemm/mma", "gemm/plain", "attention/decode", "attention/append", "attention/gather",
-                             "ceiling/read", "ceiling/issue", "ceiling/mma"})
+                             "ceiling/read", "ceiling/issue", "ceiling/tensor"})
     EXPECT_GT(of_family[family], 0) << "no kernel of " << family << " was looked at";
   EXPECT_EQ(of_family.contains("ceiling/wgmma"), architecture == "sm_90a");
 }

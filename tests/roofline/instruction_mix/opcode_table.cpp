@@ -23,14 +23,14 @@ std::vector<std::string> split(const std::string& text, char by) {
   return parts;
 }
 
+int number_of(const std::string& architecture) { return std::stoi(architecture.substr(3)); }
+
 constexpr size_t kSamples = 16;  // of an opcode: other bits may tell mnemonics apart
 
 /// Compiles for one architecture and notes what came out.
 struct Look {
   const std::string& architecture;
   Sightings& seen;
-
-  int number() const { return std::stoi(architecture.substr(3)); }
 
   bool at(const std::string& source) const {
     std::optional<std::string> cubin;
@@ -45,7 +45,7 @@ struct Look {
       if (!section.name.starts_with(".text.")) continue;
       for (size_t offset = 0; offset + 16 <= section.data.size(); offset += 16) {
         const uint64_t low = read_number(section.data, offset, 8);
-        auto& words = seen.words[{number(), static_cast<uint16_t>(low & 0xfff)}];
+        auto& words = seen.words[{number_of(architecture), static_cast<uint16_t>(low & 0xfff)}];
         if (words.size() < kSamples) words.emplace(low, read_number(section.data, offset + 8, 8));
       }
     }
@@ -64,26 +64,6 @@ struct Look {
     }
   }
 };
-
-void name_words(const std::string& architecture, const std::filesystem::path& nvdisasm, Sightings& seen) {
-  const int number = std::stoi(architecture.substr(3));
-  std::vector<std::pair<uint64_t, uint64_t>> own, foreign;
-  std::set<int> codes;
-  for (const auto& [key, words] : seen.words) {
-    if (key.first != number) continue;
-    codes.insert(key.second & 0x1ff);
-    own.insert(own.end(), words.begin(), words.end());
-  }
-  for (const auto& [key, words] : seen.words)
-    if (!codes.contains(key.second & 0x1ff)) foreign.push_back(*words.begin());
-  const size_t count = own.size();
-  const auto named = disassemble_words(nvdisasm, architecture, std::move(own));
-  if (named.size() != count)
-    throw std::runtime_error(fmt::format("nvdisasm refuses {} instructions of {}", count - named.size(), architecture));
-  for (const auto& instructions : {named, disassemble_words(nvdisasm, architecture, std::move(foreign))})
-    for (const DisassembledInstruction& one : instructions)
-      seen.mnemonics[{number, static_cast<uint16_t>(one.low & 0xfff)}].insert(one.mnemonic);
-}
 
 struct PipeRow {
   std::string name, pipe, ground;
@@ -122,6 +102,39 @@ const PipeRow& row_of(const std::vector<PipeRow>& rows, const std::string& mnemo
   return *best;
 }
 
+/// Names an architecture's own instructions.
+void name_words(const std::string& architecture, const std::filesystem::path& nvdisasm, Sightings& seen) {
+  const int number = number_of(architecture);
+  std::vector<std::pair<uint64_t, uint64_t>> words;
+  for (const auto& [key, samples] : seen.words)
+    if (key.first == number) words.insert(words.end(), samples.begin(), samples.end());
+  const size_t count = words.size();
+  const auto named = disassemble_words(nvdisasm, architecture, std::move(words));
+  if (named.size() != count)
+    throw std::runtime_error(fmt::format("nvdisasm refuses {} instructions of {}", count - named.size(), architecture));
+  for (const DisassembledInstruction& one : named)
+    seen.mnemonics[{number, static_cast<uint16_t>(one.low & 0xfff)}].insert(one.mnemonic);
+}
+
+/// What compilers choose on their own, by no PTX of that name: which of the others' such opcodes this architecture has.
+void name_others(const std::string& architecture, const std::filesystem::path& nvdisasm,
+                 const std::vector<PipeRow>& rows, Sightings& seen) {
+  const int number = number_of(architecture);
+  std::set<int> codes;
+  for (const auto& [key, samples] : seen.words)
+    if (key.first == number) codes.insert(key.second & 0x1ff);
+  std::vector<std::pair<uint64_t, uint64_t>> words;
+  for (const auto& [key, samples] : seen.words) {
+    if (codes.contains(key.second & 0x1ff)) continue;
+    const std::string& pipe = row_of(rows, *seen.mnemonics.at(key).begin()).pipe;
+    if (pipe == "tensor" || pipe == "lsu" || pipe == "control" || pipe == "other") continue;
+    codes.insert(key.second & 0x1ff);
+    words.push_back(*samples.begin());
+  }
+  for (const DisassembledInstruction& one : disassemble_words(nvdisasm, architecture, std::move(words)))
+    seen.mnemonics[{number, static_cast<uint16_t>(one.low & 0xfff)}].insert(one.mnemonic);
+}
+
 std::string enumerator(const std::string& pipe) {  // "fma-heavy" is FmaHeavy
   std::string out;
   bool begins = true;
@@ -143,14 +156,15 @@ const std::vector<std::string>& table_architectures() {
 RegeneratedTable regenerate_opcode_table(const std::filesystem::path& nvdisasm) {
   auto probes = read_opcode_probes(QOQ_SOURCE_DIR "/tests/roofline/instruction_mix/opcode_probes.txt");
   for (OpcodeProbe& probe : family_probes()) probes.push_back(std::move(probe));
-  const Sightings seen = look_at(probes, nvdisasm);
-  return {render_opcode_table(
-              seen, QOQ_SOURCE_DIR "/roofline/instruction_mix/pipes.txt",
-              fmt::format("Compiled by NVRTC {}, named by nvdisasm {}.", nvrtc_version(), nvdisasm_version(nvdisasm))),
-          seen.refused};
+  const std::filesystem::path pipes = QOQ_SOURCE_DIR "/roofline/instruction_mix/pipes.txt";
+  const Sightings seen = look_at(probes, pipes, nvdisasm);
+  const std::string made_by =
+      fmt::format("Compiled by NVRTC {}, named by nvdisasm {}.", nvrtc_version(), nvdisasm_version(nvdisasm));
+  return {render_opcode_table(seen, pipes, made_by), seen.refused};
 }
 
-Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem::path& nvdisasm) {
+Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem::path& pipes,
+                  const std::filesystem::path& nvdisasm) {
   Sightings seen;
   std::set<std::string> taken;  // names and lines that some architecture compiled
   for (const std::string& architecture : table_architectures()) {
@@ -166,6 +180,8 @@ Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem:
     }
   }
   for (const std::string& architecture : table_architectures()) name_words(architecture, nvdisasm, seen);
+  const auto rows = read_pipes(pipes);
+  for (const std::string& architecture : table_architectures()) name_others(architecture, nvdisasm, rows, seen);
   for (const OpcodeProbe& probe : probes) {
     if (probe.lines.empty() && !taken.contains(probe.name)) compile_probe(probe.source, "sm_90a");  // throws its log
     for (const std::string& line : probe.lines)

@@ -33,7 +33,8 @@ struct Sightings {
 /// Compiles every probe for every architecture and has nvdisasm name what came out; then shows it as each
 /// architecture's the opcodes that only others' compilers have used: some exist there too. Throws std::runtime_error
 /// for a probe line that no architecture takes.
-Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem::path& nvdisasm);
+Sightings look_at(const std::vector<OpcodeProbe>& probes, const std::filesystem::path& pipes,
+                  const std::filesystem::path& nvdisasm);
 
 /// The table's text: a row for each opcode, its name and pipe from the file of pipes. Throws std::runtime_error when a
 /// mnemonic has no pipe there, or two names fall on one opcode.
