@@ -28,9 +28,7 @@ Usable usable_rows(const store::Store& store, int64_t environment, std::string_v
                                 .kernels = false,
                                 .by_time = true});
   usable.ok = static_cast<int>(rows.size());
-  for (const store::RaceRow& race : store.races(environment)) {
-    if (race.problem == problem) usable.raced = race.winner;
-  }
+  if (const auto race = store.race(environment, problem)) usable.raced = race->winner;
   for (Candidate& row : rows) {
     if (row.source == Source::Emulated) {
       ++usable.emulated;

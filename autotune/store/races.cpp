@@ -19,22 +19,35 @@ void Store::put_race(int64_t environment, const RaceRow& race) {
   });
 }
 
+namespace {
+
+constexpr const char* kRaces =
+    "SELECT text, winner, incumbent, reason, details, created_at FROM race JOIN problem ON problem.id = race.problem "
+    "WHERE environment = ?";
+
+RaceRow race_row(SQLite::Statement& statement) {
+  Row row(statement);
+  RaceRow race;
+  for (auto* field : {&race.problem, &race.winner, &race.incumbent, &race.reason, &race.details, &race.created_at})
+    *field = row.text();
+  return race;
+}
+
+}  // namespace
+
 std::vector<RaceRow> Store::races(int64_t environment) const {
   return guarded(impl_->name, [&] {
-    return read_all(
-        impl_->database,
-        "SELECT text, winner, incumbent, reason, details, created_at FROM race JOIN problem ON problem.id = "
-        "race.problem WHERE environment = ? ORDER BY race.id",
-        [](SQLite::Statement& statement) {
-          Row row(statement);
-          RaceRow race;
-          for (auto* field :
-               {&race.problem, &race.winner, &race.incumbent, &race.reason, &race.details, &race.created_at}) {
-            *field = row.text();
-          }
-          return race;
-        },
-        environment);
+    return read_all(impl_->database, fmt::format("{} ORDER BY race.id", kRaces), race_row, environment);
+  });
+}
+
+std::optional<RaceRow> Store::race(int64_t environment, std::string_view problem) const {
+  return guarded(impl_->name, [&]() -> std::optional<RaceRow> {
+    const auto id = impl_->find_problem(problem);
+    if (!id) return std::nullopt;
+    auto found = read_all(impl_->database, fmt::format("{} AND race.problem = ?", kRaces), race_row, environment, *id);
+    if (found.empty()) return std::nullopt;
+    return std::move(found.front());
   });
 }
 

@@ -116,6 +116,7 @@ class Store {
   std::vector<OutcomeCount> counts(int64_t environment) const;
   std::vector<CeilingRow> ceilings(int64_t environment) const;  ///< in the order first added
   std::vector<RaceRow> races(int64_t environment) const;        ///< in the order first added
+  std::optional<RaceRow> race(int64_t environment, std::string_view problem) const;
 
  private:
   struct Impl;

@@ -52,6 +52,10 @@ TEST(Races, AreReplacedByProblem) {
   for (RaceRow& row : rows) row.created_at.clear();
   EXPECT_TRUE(rows[0] == again);
   EXPECT_TRUE(rows[1] == second);
+  EXPECT_EQ(store.race(here, kProblem)->winner, "mma.d");
+  EXPECT_EQ(store.race(here, other)->winner, "mma.c");
+  EXPECT_FALSE(store.race(here + 1, kProblem));
+  EXPECT_FALSE(store.race(here, "gemm w4a8-g128 m=1 n=1 k=128"));
 }
 
 TEST(Races, TheWinnerIsItsProblemsBestWhateverMediansSay) {
