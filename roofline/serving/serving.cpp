@@ -109,9 +109,11 @@ Serving serve(const ModelShape& model, const ServingScheme& scheme, const Gpu& g
   result.most = std::min(result.memory.sequences(), a.most_sequences);
   const int fits = result.memory.sequences();
   if (fits < 1) {
-    result.refusal =
-        fmt::format("it does not fit: {:.1f} GB of weights and {:.1f} GB of activations of {:.1f} usable",
-                    result.memory.weights * 1e-9, result.memory.activations * 1e-9, result.memory.usable * 1e-9);
+    result.refusal = fmt::format(
+        "it does not fit: {:.1f} GB of weights, {:.1f} of activations and {:.1f} of one sequence's cache in {:.1f} "
+        "usable",
+        result.memory.weights * 1e-9, result.memory.activations * 1e-9, result.memory.sequence * 1e-9,
+        result.memory.usable * 1e-9);
     return result;
   }
   if (batch && (*batch < 1 || *batch > fits)) {
