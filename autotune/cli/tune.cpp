@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <random>
 #include <thread>
@@ -20,40 +21,48 @@ namespace po = boost::program_options;
 
 /// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once; one within half a
 /// second is the same one, sent to the process and again to its group (as timeout(1) does).
+///
+/// Signals are blocked and waited for, not handled: NVRTC puts its own handlers in place while it compiles, and those
+/// end the program. Threads started later inherit that; so make it before them.
 class Interrupt {
  public:
   explicit Interrupt(std::optional<double> minutes) {
-    signals_ = this;
-    std::signal(SIGINT, [](int) { signals_.load()->ask(); });
-    std::signal(SIGTERM, [](int) { signals_.load()->ask(); });
-    waiter_ = std::jthread([this, minutes](const std::stop_token& ended) {
-      const auto start = std::chrono::steady_clock::now();
-      while (!ended.stop_requested() && !by_user()) {
-        if (minutes &&
-            std::chrono::steady_clock::now() - start > std::chrono::duration<double, std::ratio<60>>(*minutes))
-          break;
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      }
-      if (!ended.stop_requested()) source_.request_stop();
-    });
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGINT);
+    sigaddset(&signals_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+    waiter_ = std::jthread([this, minutes](const std::stop_token& ended) { wait(ended, minutes); });
   }
   ~Interrupt() {
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
+    waiter_.request_stop();
+    waiter_.join();
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   std::stop_token token() const { return source_.get_token(); }
-  bool by_user() const { return asked_ms_ != 0; }
+  bool by_user() const { return by_user_; }
 
  private:
-  void ask() {
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    const int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-    int64_t first_ms = 0;
-    if (!asked_ms_.compare_exchange_strong(first_ms, now_ms) && now_ms - first_ms > 500) std::_Exit(130);
+  using Clock = std::chrono::steady_clock;
+
+  void wait(const std::stop_token& ended, std::optional<double> minutes) {
+    const auto start = Clock::now();
+    std::optional<Clock::time_point> asked;
+    while (!ended.stop_requested()) {
+      constexpr timespec patience{0, 50'000'000};
+      const bool signalled = sigtimedwait(&signals_, nullptr, &patience) > 0;
+      const auto now = Clock::now();
+      if (signalled && asked && now - *asked > std::chrono::milliseconds(500)) std::_Exit(130);
+      if (signalled && !asked) {
+        asked = now;
+        by_user_ = true;
+        source_.request_stop();
+      }
+      if (minutes && now - start > std::chrono::duration<double, std::ratio<60>>(*minutes)) source_.request_stop();
+    }
   }
 
-  static inline std::atomic<Interrupt*> signals_;  // a handler has no other way to reach it
-  std::atomic<int64_t> asked_ms_{0};               // when; 0: not yet
+  sigset_t signals_{}, before_{};
+  std::atomic<bool> by_user_{false};
   std::stop_source source_;
   std::jthread waiter_;
 };
@@ -158,6 +167,7 @@ int run(const Options& options) {
   if (options.count("minutes") != 0) minutes = options["minutes"].as<double>();
   if (minutes && !(*minutes > 0)) bad_input("--minutes {} is out of range, more than 0", *minutes);
 
+  Interrupt interrupt(minutes);
   const auto targets =
       tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
   const tune::Extras extras = extras_of(options);
@@ -175,15 +185,12 @@ int run(const Options& options) {
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
   store.add_run(job.name, command_line(options));
   tune::Summary summary;
-  bool by_user = false;
   {
     tune::Progress progress(tune::expected_candidates(job, targets.size(), settings), options.count("quiet") != 0);
-    Interrupt interrupt(minutes);
     summary = tune::tune(job, workshops, store, settings, progress, interrupt.token());
-    by_user = interrupt.by_user();
   }
   print(summary, database);
-  return by_user ? 130 : 0;
+  return interrupt.by_user() ? 130 : 0;
 }
 
 }  // namespace

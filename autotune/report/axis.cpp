@@ -63,7 +63,7 @@ std::vector<Tick> Axis::ticks() const {
   if (!log_) {
     const double width = step();
     for (double n = std::ceil(least_ / width / rounding); n * width <= most_ * rounding; ++n)
-      ticks.push_back({n * width, tick_text(n * width)});
+      ticks.push_back({n * width + 0.0, tick_text(n * width + 0.0)});  // + 0.0: a negative zero is a zero
     return ticks;
   }
   const bool wide = most_ / least_ > 1e3;

@@ -18,13 +18,15 @@ constexpr int64_t kSystemSharedBytes = 1024;  // what sm_90+ cubins add to a ker
 // Attributes of .nv.info: one byte of format, one of name, two of size, then (format 4) that many bytes.
 constexpr uint64_t kHasPayload = 4, kRegisterCount = 0x2f, kFrameSize = 0x11, kMinimumStack = 0x12;
 
-/// Bytes of a full warp's access. Width fields, read off nvdisasm's output: bits 9–11 of the second half for loads,
-/// stores and LDGSTS, 8–9 for LDSM and STSM.
-int access_bytes(Access access, uint64_t high) {
-  constexpr int kLaneBytes[] = {1, 1, 2, 2, 4, 8, 16, 32};
+/// Bytes of a full warp's access, 0 where the width is none that the vendor's disassembler knows. Width fields, read
+/// off its output: bits 9–11 of the second half for loads and stores (and LDGSTS up to sm_90), 10–11 for LDGSTS from
+/// sm_100 on, 8–9 for LDSM and STSM.
+int access_bytes(int architecture, Access access, uint64_t high) {
+  constexpr int kLaneBytes[] = {1, 1, 2, 2, 4, 8, 16, 0}, kCopyBytes[] = {4, 8, 16, 0};
   constexpr int kLanes = 32, kMatrixBytes = 128;
   if (access == Access::None || access == Access::Bulk) return 0;
   if (access == Access::SharedMatrix) return kMatrixBytes << (high >> 8 & 3);
+  if (access == Access::GlobalToShared && architecture >= 100) return kLanes * kCopyBytes[high >> 10 & 3];
   return kLanes * kLaneBytes[high >> 9 & 7];
 }
 
@@ -77,7 +79,7 @@ Instruction decode(int architecture, uint64_t low, uint64_t high) {
   const bool predicated = guard_of({low, high}) != kAlways;
   const Opcode* row = find_opcode(architecture, opcode);
   if (!row) return {.opcode = opcode, .name = {}, .predicated = predicated};
-  const int bytes = access_bytes(row->access, high);
+  const int bytes = access_bytes(architecture, row->access, high);
   return {.opcode = opcode,
           .name = row->name,
           .pipe = row->pipe,

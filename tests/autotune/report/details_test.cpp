@@ -285,6 +285,10 @@ TEST_F(DetailsTest, ALongTableOfAnySectionIsCutAndSaysSo) {
   EXPECT_NE(markdown.find("The table shows its first 900 rows of 905; the database has the others."),
             std::string::npos);
   EXPECT_NE(markdown.find("In 0 of 905 races"), std::string::npos) << "counts are of all";
+  const std::string row = "| the winner | it was the only one within reach |";
+  int rows = 0;
+  for (size_t at = markdown.find(row); at != std::string::npos; at = markdown.find(row, at + 1)) ++rows;
+  EXPECT_EQ(rows, 900);
 }
 
 // ---- what the whole report says of itself

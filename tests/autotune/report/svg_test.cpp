@@ -46,6 +46,8 @@ TEST(Axis, ALinearOneTakesWholeStepsAroundItsData) {
   const Axis axis({{"scale", "linear"}}, true, extent(0, 0.88), 100, 0);
   EXPECT_EQ(named_ticks(axis), (std::vector<std::string>{"0", "0.2", "0.4", "0.6", "0.8", "1"}));
   EXPECT_NEAR(axis.pixel(0.5), 50, 1e-9);
+  const Axis below({{"scale", "linear"}, {"min", -1}}, true, extent(-0.5, 19), 100, 0);
+  EXPECT_EQ(named_ticks(below).front(), "0") << "not -0";
   EXPECT_TRUE(axis.shows(0));
   EXPECT_FALSE(axis.shows(NAN));
 }

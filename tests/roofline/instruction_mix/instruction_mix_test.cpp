@@ -110,6 +110,12 @@ TEST(InstructionMix, KnowsHowManySharedBytesAWarpMoves) {
   EXPECT_EQ(decode(80, 0x783b, 2 << 8).shared_bytes, 512);  // LDSM.x4
   EXPECT_EQ(decode(80, 0x783b, 0).shared_bytes, 128);       // LDSM.x1
   EXPECT_EQ(decode(80, 0x7981, 6 << 9).shared_bytes, 0) << "LDG is none of it";
+  EXPECT_EQ(decode(80, 0x7981, 6 << 9).global_bytes, 512);
+  // LDGSTS.64, .128: another field from sm_100 on
+  EXPECT_EQ(decode(90, 0x7fae, 5 << 9).shared_bytes, 256);
+  EXPECT_EQ(decode(90, 0x7fae, 5 << 9).global_bytes, 256);
+  EXPECT_EQ(decode(100, 0x7fae, 5 << 9).global_bytes, 512);
+  EXPECT_EQ(decode(120, 0x7fae, 4 << 9).shared_bytes, 512);
 }
 
 TEST(InstructionMix, CountsPerWeight) {
