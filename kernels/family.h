@@ -79,6 +79,12 @@ struct Traffic {
   double l2_read_bytes = 0;     ///< all CTAs' loads
   double mma_instructions = 0;  ///< warp-level, padding included
   int pipeline_stages = 1;      ///< tiles in flight per CTA
+  /// Warp-level loads, of all CTAs, of lines that all others ask for at the same moment (padding rows that repeat the
+  /// last one): L2 serves them one after the other.
+  double same_line_requests = 0;
+  /// Behind the main loop of the CTA that puts split sums together: accesses of L2 that wait for each other, and the
+  /// bytes it writes and reads.
+  double merge_steps = 0, merge_bytes = 0;
 };
 
 /// Kernels that share one config struct: gemm/mma, attention/decode … Everything above asks only this.

@@ -26,7 +26,8 @@ struct Command {
 
 /// Every command, in the order of the help. A new one is a file in this folder and a line in main.cpp.
 extern const Command gpus_command, doctor_command, tune_command, verify_command, inspect_command, report_command,
-    select_command, bandwidth_command, compare_command, rows_command, replay_command, ceilings_command, worker_command;
+    select_command, bandwidth_command, compare_command, rows_command, replay_command, ceilings_command,
+    model_check_command, worker_command;
 
 /// "--format json|text", checked.
 bool wants_json(const Options& options);

@@ -43,6 +43,7 @@ ordered_json to_json(const Choice& choice) {
           {"expected_us", choice.expected_us ? ordered_json(*choice.expected_us) : ordered_json()},
           {"source", store::to_text(choice.source)},
           {"note", choice.note},
+          {"fragile", fragility(choice)},
           {"evidence", evidence}};
 }
 
@@ -85,12 +86,26 @@ std::string to_text(const Choice& choice) {
   if (choice.expected_us) {
     text += fmt::format("  expected  {:.2f} us, {}\n", *choice.expected_us, store::to_text(choice.source));
   }
+  if (const std::string line = fragility(choice); !line.empty()) text += "  " + line + "\n";
   for (const Evidence& row : choice.evidence) {
     text += fmt::format("  evidence  {}: {} takes {:.2f} us, {} on {}; verified on {}{}{}\n", row.problem, row.variant,
                         row.time_us, store::to_text(row.source), row.environment, row.verified_on,
                         row.verify_problem.empty() ? "" : ": ", row.verify_problem);
   }
   return text;
+}
+
+std::string fragility(const Choice& choice) {
+  for (const Evidence& row : choice.evidence) {
+    if (row.variant != choice.variant || row.details.empty()) continue;
+    const auto details = nlohmann::json::parse(row.details);
+    if (!details.contains("fragile") || details["fragile"].empty()) continue;
+    const auto& worst = details["fragile"].front();
+    return fmt::format("fragile: with {} × {:.1f} {} would win, by {:.2g} %", worst.at("rate").get<std::string>(),
+                       worst.at("factor").get<double>(), worst.at("winner").get<std::string>(),
+                       100 * worst.at("loss").get<double>());
+  }
+  return "";
 }
 
 std::string to_text(const Selection& selection) {
@@ -115,6 +130,7 @@ std::string to_text(const Selection& selection) {
     } else {
       text += fmt::format("{}  {}  {:.2f} us {}\n", choice.problem, choice.variant, choice.expected_us.value_or(0),
                           store::to_text(choice.source));
+      if (const std::string why = fragility(choice); !why.empty()) text += "  " + why + "\n";
     }
   }
   return text;

@@ -31,6 +31,7 @@ struct Evidence {
   std::string environment;     ///< "sim:h200 (NVIDIA H200), weights-cold, eager, predicted by …"
   std::string verified_on;     ///< "emulator", "cuda"
   std::string verify_problem;  ///< what it was verified on
+  std::string details;         ///< the row's, json
 };
 
 struct Choice {
@@ -126,6 +127,9 @@ nlohmann::ordered_json to_json(const Choice& choice);
 /// selection.json: environment, groups with their costs, all choices.
 nlohmann::ordered_json to_json(const Selection& selection);
 std::string to_text(const Choice& choice);
+/// "fragile: with latency.dram × 0.7 <variant> would win, by 3 %": the change of an assumed rate that costs a choice
+/// most, from its row's details; empty where none does, or where nobody asked (tune writes it for simulated GPUs).
+std::string fragility(const Choice& choice);
 std::string to_text(const Selection& selection);
 
 }  // namespace qoq::select

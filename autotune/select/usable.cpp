@@ -83,7 +83,8 @@ Evidence evidence_of(const Candidate& row, const std::string& environment) {
           .source = row.source,
           .environment = environment,
           .verified_on = row.verified_on,
-          .verify_problem = row.verify_problem};
+          .verify_problem = row.verify_problem,
+          .details = row.details};
 }
 
 Choice exact_choice(const Candidate& row, const std::string& environment) {

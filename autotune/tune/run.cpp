@@ -79,6 +79,7 @@ Run::Run(const job::Job& job, Workshop& workshop, store::Store& store, const sea
   }
   store_.put_gpu(environment_, gpu_row(shop_.target));
   if (shop_.gpu) finish_.emplace(shop_, store_, environment_, families_, summary_);
+  if (shop_.target.simulated()) fragile_.emplace(shop_, store_, environment_, families_);
 }
 
 void Run::problem(const Problem& problem) {
@@ -89,6 +90,7 @@ void Run::problem(const Problem& problem) {
   } else {
     for (const Family* family : solvers(problem, families_)) search(*family, problem);
   }
+  if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem);
   if (!finish_ || stop_.stop_requested()) return;
   if (shop_.extras.race) finish_->race(problem);
   if (shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
@@ -144,6 +146,7 @@ void Run::remember(const Problem& problem) {
   asked_.clear();
   times_.clear();
   predicted_us_.clear();
+  if (fragile_) fragile_->begin();
   best_us_ = 0;
   for (const Candidate& row : store_.candidates({.environment = environment_,
                               .problem = problem.text(),
@@ -262,6 +265,7 @@ void Run::time_and_record(const Built& b, const verify::Verdict& verdict, const 
     if (row.outcome == Outcome::Ok) {
       good_variants_.insert(row.variant);
       note_best(row);
+      if (fragile_) fragile_->keep(row.variant, timing.subject);
     }
   }
   record(row);

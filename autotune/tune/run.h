@@ -11,6 +11,7 @@
 #include "autotune/search/strategy.h"
 #include "autotune/store/store.h"
 #include "autotune/tune/finish.h"
+#include "autotune/tune/fragile.h"
 #include "autotune/tune/progress.h"
 #include "autotune/tune/workshop.h"
 
@@ -61,7 +62,8 @@ class Run {
   Summary& summary_;
   const job::Families& families_;
   int64_t environment_ = 0;
-  std::optional<Finish> finish_;  ///< on an attached GPU
+  std::optional<Finish> finish_;    ///< on an attached GPU
+  std::optional<Fragile> fragile_;  ///< on a simulated one
   std::set<std::string> good_variants_;
   // of the current problem
   std::set<std::string> asked_;                         ///< variants this run has asked for

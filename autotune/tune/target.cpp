@@ -1,7 +1,6 @@
 #include "autotune/tune/target.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -16,35 +15,7 @@ namespace qoq::tune {
 namespace {
 
 /// The predictor's version: raise it when roofline/model changes what it says.
-constexpr int predictor_version = 2;
-
-std::string lower_alphanumeric(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
-      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
-
-/// Of every kernel source in the program: rows of other kernels are not rows of these.
-std::string kernel_digest(const compile::Headers& headers) {
-  std::string texts;
-  for (const auto& [path, text] : headers) texts += path + text;
-  return digest(texts).substr(0, 12);
-}
-
-/// The sheet whose id stands in the product's name ("NVIDIA H200" → h200), the longest such id.
-std::optional<roofline::Gpu> sheet_for(const Device& device) {
-  const std::string product = lower_alphanumeric(device.name);
-  std::optional<roofline::Gpu> best;
-  for (const auto& [id, gpu] : roofline::embedded_gpus()) {
-    const bool named = product.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
-    if (named && gpu.device.compute_capability == device.compute_capability && (!best || id.size() > best->id.size()))
-      best = gpu;
-  }
-  return best;
-}
+constexpr int predictor_version = 3;
 
 Target simulated_target(const std::string& name) {
   const auto sheets = roofline::embedded_gpus();
@@ -64,7 +35,8 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
     bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
   for (const auto& gpu : attached.gpus) {
     if (gpu.index == index)
-      return {name, gpu.device, sheet_for(gpu.device), gpu, counters::Cupti::get().version_text()};
+      return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.compute_capability), gpu,
+              counters::Cupti::get().version_text()};
   }
   bad_input("{} is not here: {}", name,
             attached.gpus.empty() ? attached.reason : fmt::format("{} GPUs are attached", attached.gpus.size()));
@@ -72,10 +44,16 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
 
 Target recorded_target(const std::string& name) {
   const runtime::AttachedGpu gpu = measure::RecordedDevice::load(name.substr(name.find(':') + 1)).gpu;
-  return {name, gpu.device, sheet_for(gpu.device), gpu};
+  return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.compute_capability), gpu};
 }
 
 }  // namespace
+
+std::string kernel_digest(const compile::Headers& headers) {
+  std::string texts;
+  for (const auto& [path, text] : headers) texts += path + text;
+  return digest(texts).substr(0, 12);
+}
 
 std::vector<Target> resolve_targets(const std::vector<std::string>& names) {
   std::vector<Target> targets;

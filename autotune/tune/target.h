@@ -27,6 +27,9 @@ struct Target {
 /// that is unknown or not attached.
 std::vector<Target> resolve_targets(const std::vector<std::string>& names);
 
+/// Of every kernel source in the program: rows of other kernels are not rows of these.
+std::string kernel_digest(const compile::Headers& headers = compile::device_headers());
+
 /// The row that says what numbers of this target are worth. `compiler` is its compiler's identity, `headers` what its
 /// kernels include, `modes` how an attached GPU is measured: a simulated one is always predicted weights-cold and
 /// eager, the default modes.

@@ -9,31 +9,26 @@
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
 #include "roofline/instruction_mix/instruction_mix.h"
-#include "roofline/model/model.h"
+#include "roofline/model/subject.h"
 
 namespace qoq::tune {
 
 namespace {
 
 /// A prediction's parts, summed over the launches; the rest is the longest launch's. Several launches are listed too.
-nlohmann::ordered_json details_of(const Plan& plan, const std::vector<roofline::Prediction>& predictions) {
+nlohmann::ordered_json details_of(const roofline::Subject& subject, const roofline::Forecast& forecast) {
   nlohmann::ordered_json details;
-  if (predictions.empty()) return nlohmann::ordered_json::object();
-  std::vector<std::pair<std::string_view, double>> sums = predictions.front().parts();
-  for (size_t i = 1; i < predictions.size(); ++i) {
-    const auto parts = predictions[i].parts();  // the same names in the same order
-    for (size_t part = 0; part < parts.size(); ++part) sums[part].second += parts[part].second;
-  }
-  for (const auto& [name, us] : sums) details["parts_us"][std::string(name)] = us;
-  const auto& longest = *std::ranges::max_element(predictions, {}, &roofline::Prediction::total_us);
+  if (forecast.launches.empty()) return nlohmann::ordered_json::object();
+  for (const auto& [name, us] : forecast.parts()) details["parts_us"][std::string(name)] = us;
+  const roofline::Prediction& longest = forecast.longest();
   details["limiter"] = longest.limiter;
   details["ctas_per_sm"] = longest.residency.blocks_per_sm;
   details["waves"] = longest.waves;
   details["tail_efficiency"] = longest.tail_efficiency;
-  for (size_t i = 0; predictions.size() > 1 && i < predictions.size(); ++i) {
-    details["launches"].push_back({{"entry", plan.launches[i].entry},
-                                   {"total_us", predictions[i].total_us},
-                                   {"limiter", predictions[i].limiter}});
+  for (size_t i = 0; forecast.launches.size() > 1 && i < forecast.launches.size(); ++i) {
+    details["launches"].push_back({{"entry", subject.steps[i].launch.entry},
+                                   {"total_us", forecast.launches[i].total_us},
+                                   {"limiter", forecast.launches[i].limiter}});
   }
   return details;
 }
@@ -43,42 +38,36 @@ class PredictingClock final : public Clock {
   explicit PredictingClock(const Target& target) : device_(target.device), gpu_(*target.sheet) {}
 
   Timing time(const Family& family, const Point& point, const Problem& problem, const compile::Build& build) override {
-    const Plan plan = family.plan(point, problem, device_);
-    const Traffic traffic = family.traffic(point, problem, device_);
-    const Work work = family.work(problem);
+    const roofline::Subject subject = roofline::subject_of(
+        family, point, problem, device_, [&](const std::string& entry) { return footprint(build, entry); });
+    const roofline::Forecast forecast = roofline::predict(gpu_, subject);
     Timing timing;
-    std::vector<roofline::Prediction> predictions;
-    for (size_t i = 0; i < plan.launches.size(); ++i) {
-      const Launch& launch = plan.launches[i];
-      predictions.push_back(roofline::predict(gpu_, code(build, launch.entry), launch,
-                                              traffic_of(plan, i, traffic, device_), i == 0 ? work : Work{}));
-      if (!std::isfinite(predictions.back().total_us)) {
-        timing.failure = fmt::format("no CTA fits on an SM: {} run out", predictions.back().residency.limiter);
-        return timing;
-      }
-      timing.median_us += predictions.back().total_us;
+    for (const roofline::Prediction& launch : forecast.launches) {
+      if (std::isfinite(launch.total_us)) continue;
+      timing.failure = fmt::format("no CTA fits on an SM: {} run out", launch.residency.limiter);
+      return timing;
     }
     timing.source = store::Source::Predicted;
-    timing.details = details_of(plan, predictions).dump();
+    timing.median_us = forecast.total_us;
+    timing.details = details_of(subject, forecast).dump();
+    timing.subject = std::make_shared<const roofline::Subject>(subject);
     return timing;
   }
 
  private:
-  const roofline::EntryCode& code(const compile::Build& build, const std::string& entry) {
-    const auto [found, fresh] = entries_.try_emplace(build.key + entry);
-    if (fresh) {
-      const std::string cubin = read_file(build.object);
-      for (auto& candidate : roofline::read_cubin(std::as_bytes(std::span(cubin)))) {
-        if (candidate.name == entry) found->second = std::move(candidate);
-      }
-      if (found->second.name.empty()) fail("{} holds no entry {}", build.object.string(), entry);
+  const roofline::Footprint& footprint(const compile::Build& build, const std::string& entry) {
+    const auto found = prints_.find(build.key + entry);
+    if (found != prints_.end()) return found->second;
+    const std::string cubin = read_file(build.object);
+    for (const auto& code : roofline::read_cubin(std::as_bytes(std::span(cubin)))) {
+      if (code.name == entry) return prints_[build.key + entry] = roofline::footprint_of(code);
     }
-    return found->second;
+    fail("{} holds no entry {}", build.object.string(), entry);
   }
 
   Device device_;
   roofline::Gpu gpu_;
-  std::map<std::string, roofline::EntryCode> entries_;
+  std::map<std::string, roofline::Footprint> prints_;  // by build and entry
 };
 
 class MeasuringClock final : public Clock {
@@ -96,16 +85,8 @@ class MeasuringClock final : public Clock {
 
 }  // namespace
 
-Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const Device& device) {
-  if (launch == 0) return family;
-  Traffic gathered;
-  for (const Workspace& workspace : plan.workspaces) gathered.l2_read_bytes += static_cast<double>(workspace.bytes);
-  const bool kept = gathered.l2_read_bytes <= static_cast<double>(device.l2_bytes);
-  gathered.dram_read_bytes = kept ? 0 : gathered.l2_read_bytes;
-  return gathered;
-}
-
 std::unique_ptr<Clock> make_predicting_clock(const Target& target) { return std::make_unique<PredictingClock>(target); }
+
 Timing timing_of(const measure::Sample& sample, measure::Modes modes) {
   Timing timing;
   timing.source = store::Source::Measured;

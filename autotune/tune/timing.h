@@ -8,6 +8,7 @@
 #include "autotune/tune/target.h"
 #include "autotune/worker/worker.h"
 #include "kernels/family.h"
+#include "roofline/model/subject.h"
 
 namespace qoq::tune {
 
@@ -22,6 +23,7 @@ struct Timing {
   bool timed_out = false;      ///< the failure is a run that did not end
   bool transient = false;      ///< the failure is the moment's, not the variant's: worth another try
   double gpu_s = 0;            ///< of the GPU's time that the samples cost; 0 when predicted
+  std::shared_ptr<const roofline::Subject> subject{};  ///< what was predicted, to be predicted on changed rates
 };
 
 /// A measured sample as a row's time, its conditions in the details.
@@ -33,11 +35,6 @@ class Clock {
   virtual ~Clock() = default;
   virtual Timing time(const Family&, const Point&, const Problem&, const compile::Build&) = 0;
 };
-
-/// What a plan's launch moves. The family speaks for the first one, which does the problem's work; a launch after it
-/// gathers what that one left in the plan's workspaces, reads all of them once (from L2 while they fit into it), and
-/// writes nothing that the family has not counted already.
-Traffic traffic_of(const Plan& plan, size_t launch, const Traffic& family, const Device& device);
 
 /// roofline::predict from the cubin, the launches and their traffic, summed over the launches; one file read per cubin,
 /// then remembered.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <span>
 
@@ -44,10 +45,12 @@ const std::vector<Field>& fields() {
       {"pipes.issue", "warps/clk/SM", 1, 16, [](Gpu& g) -> Rate& { return g.pipes.issue; }},
       {"latency.dram", clk, 1, 1e4, [](Gpu& g) -> Rate& { return g.latency.dram; }},
       {"latency.l2", clk, 1, 1e4, [](Gpu& g) -> Rate& { return g.latency.l2; }},
+      {"latency.queue", clk, 0, 1e4, [](Gpu& g) -> Rate& { return g.latency.queue; }},
       {"latency.shared", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.shared; }},
       {"latency.mma", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.mma; }},
       {"latency.barrier", clk, 1, 1e3, [](Gpu& g) -> Rate& { return g.latency.barrier; }},
       {"latency.issue", clk, 1, 100, [](Gpu& g) -> Rate& { return g.latency.issue; }},
+      {"same_line", "clk/request", 0, 100, [](Gpu& g) -> Rate& { return g.same_line; }},
       {"launch", "us", 0, 100, [](Gpu& g) -> Rate& { return g.launch_us; }},
       {"block", "us", 0, 100, [](Gpu& g) -> Rate& { return g.block_us; }},
   };
@@ -120,6 +123,15 @@ void read_device(const Sheet& sheet, Gpu& gpu) {
   }
   if (gpu.device.shared_per_block_bytes + gpu.device.shared_reserved_bytes > gpu.device.shared_per_sm_bytes)
     sheet.complain("shared_per_block", "and what is reserved beside it are more than shared_per_sm");
+}
+
+std::string lower_alphanumeric(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
+      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return result;
 }
 
 }  // namespace
@@ -197,6 +209,17 @@ std::map<std::string, Gpu> embedded_gpus() {
   for (const embedded::File& file : embedded::gpu_sheets)
     insert(gpus, parse_gpu(file.text, std::string(file.path)), file.path);
   return gpus;
+}
+
+std::optional<Gpu> sheet_of(std::string_view product, int compute_capability) {
+  const std::string name = lower_alphanumeric(product);
+  std::optional<Gpu> best;
+  for (const auto& [id, gpu] : embedded_gpus()) {
+    const bool named = name.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
+    if (named && gpu.device.compute_capability == compute_capability && (!best || id.size() > best->id.size()))
+      best = gpu;
+  }
+  return best;
 }
 
 }  // namespace qoq::roofline

@@ -60,11 +60,14 @@ struct Gpu {
   /// SM clocks from issue to result on an idle GPU.
   struct Latencies {
     Rate dram, l2;  ///< a global load that misses L2, one that hits it
+    Rate queue;     ///< what such a load waits besides when all SMs load as fast as they can
     Rate shared, mma, barrier;
     Rate issue;  ///< between two instructions of one warp that has its scheduler to itself, on average
   } latency;
 
-  Rate launch_us;  ///< what a kernel costs beyond its own work when launched back to back
+  Rate same_line;  ///< clocks between two requests for one line of L2
+
+  Rate launch_us;  ///< what a kernel costs beyond its CTAs' work when the driver launches one after the other
   Rate block_us;   ///< start and end of one CTA
 
   /// GB/s: the measured bandwidth where there is one and `measured` asks for it, else the listed one.
@@ -90,5 +93,8 @@ Gpu parse_gpu(std::string_view yaml, const std::string& name);
 std::map<std::string, Gpu> load_gpus(const std::filesystem::path& folder);
 /// The sheets compiled into the program, by id.
 std::map<std::string, Gpu> embedded_gpus();
+/// The sheet whose id stands in a product's name ("NVIDIA H200" → h200), the longest such id of that compute
+/// capability.
+std::optional<Gpu> sheet_of(std::string_view product, int compute_capability);
 
 }  // namespace qoq::roofline

@@ -8,7 +8,8 @@
 namespace qoq::roofline {
 namespace {
 
-constexpr std::string_view kMmaSync = "mma_sync.", kTensor = "tensor.", kDram = "measured_dram_bandwidth";
+constexpr std::string_view kMmaSync = "mma_sync.", kTensor = "tensor.", kDram = "measured_dram_bandwidth",
+                           kLaunch = "launch";
 
 /// A listed tensor rate is of the sheet's SMs; this GPU may have others.
 double sms_of_sheet(const Gpu& gpu) { return gpu.device_rates.at("sm_count").value / gpu.device.sm_count; }
@@ -59,13 +60,14 @@ std::optional<double> sheet_value(const Gpu& sheet, std::string_view name) {
 }
 
 double share_of_sheet(std::string_view name, double measured, double sheet) {
-  return name == "launch" ? sheet / measured : measured / sheet;
+  return name == kLaunch ? sheet / measured : measured / sheet;
 }
 
 Gpu with_measured(Gpu sheet, std::span<const Measured> measured) {
   Gpu gpu = sheet;
   for (const Measured& each : measured) {
-    if (!is_credible(sheet, each)) continue;
+    // An empty kernel of a graph says nothing of launches that the driver makes one by one, which the model predicts.
+    if (each.name == kLaunch || !is_credible(sheet, each)) continue;
     if (each.name == kDram) gpu.measured_dram_bandwidth = rate_of(each, gpu.dram_bandwidth.unit);
     for (auto& [key, rate] : gpu.rates()) {
       if (key != each.name) continue;

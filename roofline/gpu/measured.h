@@ -27,7 +27,8 @@ std::optional<double> sheet_value(const Gpu& sheet, std::string_view name);
 double share_of_sheet(std::string_view name, double measured, double sheet);
 
 /// The sheet with measured rates in place of its own, each with the source "measured" and its date. Left out: names it
-/// does not know, values that are no positive number, and whatever reaches less than least_share of this sheet.
+/// does not know, "launch" (measured inside a graph, where the model predicts eager launches), values that are no
+/// positive number, and whatever reaches less than least_share of this sheet.
 Gpu with_measured(Gpu sheet, std::span<const Measured> measured);
 
 }  // namespace qoq::roofline

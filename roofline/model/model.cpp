@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include "kernels/base/error.h"
@@ -12,15 +13,25 @@ namespace qoq::roofline {
 namespace {
 
 constexpr double kLanes = 32, kSchedulers = 4;
-constexpr double kLoadBytes = 16;       // the widest load of a thread
+constexpr double kLoadBytes = 16;  // the widest load of a thread
+// How far two demands overlap: the p-th root of the sum of their p-th powers; 1 would be not at all. Copies run ahead
+// of the SM's work by whole stages, so memory and SM overlap well; a warp issues in order, so its pipes overlap poorly.
+constexpr double kApart = 4, kWithinSm = 2;
+constexpr double kStraight = 2;         // straight code waits for its own instructions: twice a loop's pace
+constexpr double kExposed = 0.5;        // of the starts of later CTAs, beside the residents' work
 constexpr int64_t kRegisterUnit = 256;  // registers are given to warps in units of 256 (CUDA Occupancy Calculator)
 constexpr int64_t kSharedUnit = 128;    // shared memory to CTAs in units of 128 bytes
 
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-/// Two demands on one path: near the knee queues form, so neither hides wholly behind the other. With the power 2 a
-/// load of twice the bandwidth-latency product reaches 89 % of the bandwidth, four times 97 %.
-double soft_max(double a, double b) { return std::hypot(a, b); }
+/// See kApart.
+double overlap(std::initializer_list<double> demands, double power) {
+  const double largest = std::max(demands);
+  if (!(largest > 0)) return 0;
+  double sum = 0;
+  for (const double demand : demands) sum += std::pow(demand / largest, power);
+  return largest * std::pow(sum, 1 / power);
+}
 
 /// Multiply-adds of one warp-wide MMA of a family's mma.sync shapes: m16n8k32 (8 bits), m16n8k16, m16n8k64 (4 bits).
 double macs_per_mma(const std::string& arithmetic) {
@@ -28,106 +39,154 @@ double macs_per_mma(const std::string& arithmetic) {
   return arithmetic == "fp16" ? 16 * 8 * 16 : 16 * 8 * 32;
 }
 
-bool uses_mma_sync(const Mix& mix) {
-  return mix.named("IGMMA") + mix.named("HGMMA") + mix.named("QGMMA") + mix.named("UTCMMA") == 0;
-}
-
-/// How often a warp runs which instructions.
+/// How often a warp runs which instructions: the main loop as often as the MMAs ask for, everything else once. Without
+/// a loop that holds MMAs the whole kernel is the body.
 struct Execution {
   double trips = 1;  ///< of `body`
-  Mix body, outside;
+  const Footprint::Counts &body, &outside;
 
+  Execution(const Footprint& code, double mmas_per_warp) : body(code.body), outside(code.outside) {
+    if (body[Pipe::Tensor] > 0) trips = mmas_per_warp / body[Pipe::Tensor];
+  }
   double count(Pipe pipe) const { return trips * body[pipe] + outside[pipe]; }
-  double issued() const { return trips * body.issued() + outside.issued(); }
+  double issued() const { return trips * body.issued + outside.issued; }
   double shared_bytes() const {
     return trips * static_cast<double>(body.shared_bytes) + static_cast<double>(outside.shared_bytes);
   }
 };
 
-/// The main loop runs as often as the MMAs ask for; everything else once. Without a loop that holds MMAs the whole
-/// kernel is the body.
-Execution execution_of(const EntryCode& code, double mmas_per_warp) {
-  Execution run;
-  run.body = code.mix;
-  if (const Loop* loop = code.main()) {
-    run.body = loop->mix;
-    for (size_t i = 0; i < run.outside.pipes.size(); ++i) run.outside.pipes[i] = code.mix.pipes[i] - loop->mix.pipes[i];
-    run.outside.names["NOP"] = code.mix.named("NOP") - loop->mix.named("NOP");
-    run.outside.shared_bytes = code.mix.shared_bytes - loop->mix.shared_bytes;
-  }
-  if (run.body[Pipe::Tensor] > 0) run.trips = mmas_per_warp / run.body[Pipe::Tensor];
-  return run;
-}
-
-/// Where the CTAs go.
-struct Spread {
-  double per_sm = 0;    ///< CTAs of the busiest SM, in all
-  double resident = 0;  ///< of those at a time
-  double rounds = 0;    ///< one after the other
-  double warps = 0;     ///< resident warps of the busiest SM
+/// CTAs that run at a time: they start together, and end about together, as they share what limits them.
+struct Generation {
+  double count = 1;     ///< such generations, one after the other
+  double blocks = 0;    ///< CTAs on the GPU
+  double resident = 0;  ///< of those on the busiest SM
 };
 
-void time_memory(const Gpu& gpu, const Launch& launch, const Traffic& traffic, const Spread& spread, bool measured,
-                 Prediction& p) {
-  const double clocks_per_us = gpu.clock_ghz.value * 1e3;
-  p.dram_us = (traffic.dram_read_bytes + traffic.dram_write_bytes) / gpu.dram_gbps(measured) * 1e-3;
-  p.l2_us = (traffic.l2_read_bytes + traffic.dram_write_bytes) / gpu.l2_bandwidth.value / clocks_per_us;
-
-  const double per_block = traffic.l2_read_bytes / p.blocks;
-  const double stages = std::max(1, traffic.pipeline_stages);
-  // A kernel that stages nothing in shared memory has its loads under way in registers: a stage is one of every thread.
-  const double loads_bytes = kLoadBytes * static_cast<double>(launch.block.count());
-  const double stage_bytes = launch.shared_bytes > 0 ? launch.shared_bytes / stages : loads_bytes;
-  const double ahead = std::min(per_block, stage_bytes) * std::max(1.0, stages - 1);
-  const double in_flight =
-      launch.shared_bytes > 0 ? std::max(ahead, std::min(per_block, loads_bytes)) : std::min(per_block, ahead);
-  const double missed = traffic.l2_read_bytes > 0 ? std::min(1.0, traffic.dram_read_bytes / traffic.l2_read_bytes) : 0;
-  const double latency_us = (missed * gpu.latency.dram.value + (1 - missed) * gpu.latency.l2.value) / clocks_per_us;
-  p.in_flight_us = spread.rounds * per_block / std::max(1.0, in_flight) * latency_us;
-}
-
-void time_sm(const Gpu& gpu, const Execution& run, double warps_per_block, double tensor_share,
-             const std::string& arithmetic, const Spread& spread, Prediction& p) {
-  // With fewer warps than schedulers the idle quarters of the SM do nothing.
-  const double awake = std::min(1.0, spread.warps / kSchedulers);
-  const double clocks_per_us = gpu.clock_ghz.value * 1e3 * awake;
-  const double warps = spread.per_sm * warps_per_block;
-  const auto lanes_us = [&](double per_warp, const Rate& rate) {
-    return warps * per_warp * kLanes / rate.value / clocks_per_us;
-  };
-  p.alu_us = lanes_us(run.count(Pipe::Alu), gpu.pipes.alu);
-  const double heavy = run.count(Pipe::FmaHeavy);
-  p.fma_us = std::max(lanes_us(heavy, gpu.pipes.fma_heavy), lanes_us(heavy + run.count(Pipe::Fma), gpu.pipes.fma)) +
-             lanes_us(run.count(Pipe::Fp16), gpu.pipes.fp16);
-  p.xu_us = lanes_us(run.count(Pipe::Xu), gpu.pipes.xu);
-  p.issue_us = warps * run.issued() / gpu.pipes.issue.value / clocks_per_us;
-  p.shared_us = std::max(warps * run.shared_bytes() / gpu.shared_bandwidth.value / (gpu.clock_ghz.value * 1e3),
-                         lanes_us(run.count(Pipe::Lsu), gpu.pipes.lsu));
-  if (run.count(Pipe::Tensor) > 0) {
-    const double macs = warps * run.count(Pipe::Tensor) * macs_per_mma(arithmetic);
-    const double rate = gpu.tensor.at(arithmetic).macs_per_clock_sm * tensor_share * awake;
-    p.tensor_us = macs / rate / (gpu.tensor_clock_ghz.value * 1e3);
+/// What a launch asks for, for one generation at a time.
+class Demand {
+ public:
+  Demand(const Gpu& gpu, const Footprint& code, const Launch& launch, const Traffic& traffic, const Work& work,
+         bool measured)
+      : gpu_(gpu),
+        launch_(launch),
+        traffic_(traffic),
+        dram_gbps_(gpu.dram_gbps(measured)),
+        blocks_(static_cast<double>(launch.grid.count())),
+        warps_(std::ceil(static_cast<double>(launch.block.count()) / kLanes)),
+        clocks_per_us_(gpu.clock_ghz.value * 1e3),
+        run_(code, traffic.mma_instructions / blocks_ / warps_) {
+    if (run_.count(Pipe::Tensor) == 0) return;
+    const double share = code.mma_sync ? gpu.mma_sync_fraction.value : 1;
+    mmas_per_us_ = gpu.tensor.at(work.arithmetic).macs_per_clock_sm * share * gpu.tensor_clock_ghz.value * 1e3 /
+                   macs_per_mma(work.arithmetic);
   }
-  // One trip by itself: the instructions at a lone warp's pace, and from each barrier on the way through shared memory
-  // into an MMA.
-  const auto& latency = gpu.latency;
-  const double steps = std::max(1, run.body.named("BAR"));
-  const double trip_clocks = steps * (latency.barrier.value + latency.shared.value + latency.mma.value) +
-                             run.body.issued() * latency.issue.value;
-  p.chain_us = std::ceil(spread.rounds) * run.trips * trip_clocks / (gpu.clock_ghz.value * 1e3);
-}
 
-/// The SM's own work: the pipes overlap as far as there are warps to switch between; never faster than the chain.
-double sm_time(const Prediction& p, double warps_per_scheduler) {
-  const double cuda = std::max({p.alu_us, p.fma_us, p.xu_us, p.issue_us});
-  const double largest = std::max({p.tensor_us, cuda, p.shared_us});
-  const double rest = p.tensor_us + cuda + p.shared_us - largest;
-  return std::max(largest + rest / std::max(1.0, warps_per_scheduler), p.chain_us);
+  /// Adds the generation's parts to the prediction; what they take together.
+  double add(const Generation& g, Prediction& p) const {
+    const double memory = add_memory(g, p), sm = add_sm(g, p);
+    const double same_line = gpu_.same_line.value * traffic_.same_line_requests * g.blocks / blocks_ / clocks_per_us_;
+    p.same_line_us += g.count * same_line;
+    const double power = traffic_.pipeline_stages > 1 ? kApart : 1;  // with one stage nothing runs ahead
+    return g.count * overlap({memory, sm, same_line}, power);
+  }
+
+  /// Clocks of an idle GPU's load, mixed by where the loads hit.
+  double latency() const {
+    const double read = traffic_.l2_read_bytes;
+    const double missed = read > 0 ? std::min(1.0, traffic_.dram_read_bytes / read) : 0;
+    return missed * gpu_.latency.dram.value + (1 - missed) * gpu_.latency.l2.value;
+  }
+  double start_us() const {
+    const double straight = run_.outside.issued * gpu_.latency.issue.value * kStraight;
+    return gpu_.block_us.value + (latency() + straight) / clocks_per_us_;
+  }
+  double merge_us() const {
+    const double share = gpu_.l2_bandwidth.value / gpu_.device.sm_count;  // every SM merges
+    return (traffic_.merge_steps * gpu_.latency.l2.value + traffic_.merge_bytes / share) / clocks_per_us_;
+  }
+
+ private:
+  double add_memory(const Generation& g, Prediction& p) const {
+    const double part = g.blocks / blocks_, per_block = traffic_.l2_read_bytes / blocks_;
+    const double dram = part * (traffic_.dram_read_bytes + traffic_.dram_write_bytes) / dram_gbps_ * 1e-3;
+    const double l2 =
+        part * (traffic_.l2_read_bytes + traffic_.dram_write_bytes) / gpu_.l2_bandwidth.value / clocks_per_us_;
+    const double in_flight =
+        per_block / std::max(1.0, in_flight_bytes(per_block)) * (latency() + gpu_.latency.queue.value) / clocks_per_us_;
+    p.dram_us += g.count * dram;
+    p.l2_us += g.count * l2;
+    p.in_flight_us += g.count * in_flight;
+    return overlap({std::max(dram, l2), in_flight}, kApart);
+  }
+
+  /// A kernel that stages nothing in shared memory has its loads under way in registers: a stage is one of every
+  /// thread.
+  double in_flight_bytes(double per_block) const {
+    const double stages = std::max(1, traffic_.pipeline_stages);
+    const double loads = kLoadBytes * static_cast<double>(launch_.block.count());
+    const double stage = launch_.shared_bytes > 0 ? launch_.shared_bytes / stages : loads;
+    const double ahead = std::min(per_block, stage) * std::max(1.0, stages - 1);
+    return launch_.shared_bytes > 0 ? std::max(ahead, std::min(per_block, loads)) : std::min(per_block, ahead);
+  }
+
+  double add_sm(const Generation& g, Prediction& p) const {
+    const double warps = g.resident * warps_;
+    // With fewer warps than schedulers the idle quarters of the SM do nothing.
+    const double awake = std::min(1.0, warps / kSchedulers);
+    const auto lanes_us = [&](double per_warp, const Rate& rate, double quarters) {
+      return warps * per_warp * kLanes / rate.value / clocks_per_us_ / quarters;
+    };
+    const auto& pipes = gpu_.pipes;
+    const double heavy = run_.count(Pipe::FmaHeavy), trips = std::ceil(run_.trips - 1e-9);
+    const double alu = lanes_us(run_.count(Pipe::Alu), pipes.alu, awake);
+    const double fma =
+        std::max(lanes_us(heavy, pipes.fma_heavy, awake), lanes_us(heavy + run_.count(Pipe::Fma), pipes.fma, awake)) +
+        lanes_us(run_.count(Pipe::Fp16), pipes.fp16, awake);
+    const double xu = lanes_us(run_.count(Pipe::Xu), pipes.xu, awake);
+    const double issue = warps * run_.issued() / pipes.issue.value / clocks_per_us_ / awake;
+    const double shared = std::max(warps * run_.shared_bytes() / gpu_.shared_bandwidth.value / clocks_per_us_,
+                                   lanes_us(run_.count(Pipe::Lsu), pipes.lsu, 1));
+    const double tensor = mmas_per_us_ > 0 ? warps * run_.count(Pipe::Tensor) / mmas_per_us_ / awake : 0;
+    const auto& latency = gpu_.latency;
+    const double chain = trips * run_.body.issued * latency.issue.value / clocks_per_us_;
+    const double barrier = trips * std::max(1, run_.body.barriers) *
+                           (latency.barrier.value + latency.shared.value + latency.mma.value) / clocks_per_us_ /
+                           g.resident;
+    p.alu_us += g.count * alu;
+    p.fma_us += g.count * fma;
+    p.xu_us += g.count * xu;
+    p.issue_us += g.count * issue;
+    p.shared_us += g.count * shared;
+    p.tensor_us += g.count * tensor;
+    p.chain_us += g.count * chain;
+    p.barrier_us += g.count * barrier;
+    return overlap({tensor, std::max({alu, fma, xu, issue}), shared, chain}, kWithinSm) + barrier;
+  }
+
+  const Gpu& gpu_;
+  const Launch& launch_;
+  const Traffic& traffic_;
+  double dram_gbps_, blocks_, warps_, clocks_per_us_;
+  Execution run_;
+  double mmas_per_us_ = 0;  ///< of an SM
+};
+
+/// Full generations, then what is left. Alone on the GPU, CTAs spread over the SMs; behind others they go wherever a
+/// place is free first, and since an SM's CTAs end about together they pile up: half way between spread and full.
+std::vector<Generation> generations(double blocks, double sms, double places) {
+  const double slots = sms * places, full = std::floor(blocks / slots), left = blocks - full * slots;
+  std::vector<Generation> all;
+  if (full > 0) all.push_back({full, slots, places});
+  if (left > 0) {
+    const double spread = std::ceil(left / sms);
+    all.push_back({1, left, full > 0 ? (spread + places) / 2 : spread});
+  }
+  return all;
 }
 
 }  // namespace
 
-Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& launch) {
+Occupancy occupancy(const Device& device, const Footprint& code, const Launch& launch) {
   const auto threads = static_cast<int64_t>(launch.block.count());
   const int64_t warps = (threads + 31) / 32;
   const int64_t shared =
@@ -149,51 +208,48 @@ Occupancy occupancy(const Device& device, const EntryCode& code, const Launch& l
 }
 
 std::vector<std::pair<std::string_view, double>> Prediction::parts() const {
-  return {{"dram", dram_us},     {"l2", l2_us},         {"in_flight", in_flight_us},
-          {"tensor", tensor_us}, {"alu", alu_us},       {"fma", fma_us},
-          {"xu", xu_us},         {"shared", shared_us}, {"issue", issue_us},
-          {"chain", chain_us},   {"ramp", ramp_us},     {"launch", launch_us}};
+  return {{"dram", dram_us},
+          {"l2", l2_us},
+          {"in_flight", in_flight_us},
+          {"same_line", same_line_us},
+          {"tensor", tensor_us},
+          {"alu", alu_us},
+          {"fma", fma_us},
+          {"xu", xu_us},
+          {"shared", shared_us},
+          {"issue", issue_us},
+          {"chain", chain_us},
+          {"barrier", barrier_us},
+          {"ramp", ramp_us},
+          {"merge", merge_us},
+          {"launch", launch_us}};
 }
 
-Prediction predict(const Gpu& gpu, const EntryCode& code, const Launch& launch, const Traffic& traffic,
+Prediction predict(const Gpu& gpu, const Footprint& code, const Launch& launch, const Traffic& traffic,
                    const Work& work, bool measured_bandwidth) {
   Prediction p;
   p.speed_of_light_us = speed_of_light_us(gpu, work, measured_bandwidth);
   p.blocks = static_cast<double>(launch.grid.count());
   p.residency = occupancy(gpu.device, code, launch);
-  if (p.residency.blocks_per_sm == 0 || p.blocks == 0) {
+  if (p.residency.blocks_per_sm == 0) {
     p.total_us = std::numeric_limits<double>::infinity();
     p.limiter = p.residency.limiter;
     return p;
   }
+  const double sms = gpu.device.sm_count, places = p.residency.blocks_per_sm;
+  p.waves = p.blocks / (sms * places);
+  p.tail_efficiency = p.blocks / sms / std::ceil(p.blocks / sms);
 
-  const double sms = gpu.device.sm_count;
-  const double warps_per_block = std::ceil(static_cast<double>(launch.block.count()) / kLanes);
-  Spread spread;
-  spread.per_sm = std::ceil(p.blocks / sms);
-  spread.resident = std::min<double>(p.residency.blocks_per_sm, spread.per_sm);
-  spread.rounds = spread.per_sm / spread.resident;
-  spread.warps = spread.resident * warps_per_block;
-  p.waves = p.blocks / (sms * p.residency.blocks_per_sm);
-  p.tail_efficiency = p.blocks / sms / spread.per_sm;
-
-  const Execution run = execution_of(code, traffic.mma_instructions / p.blocks / warps_per_block);
-  const double tensor_share = uses_mma_sync(code.mix) ? gpu.mma_sync_fraction.value : 1;
-  time_memory(gpu, launch, traffic, spread, measured_bandwidth, p);
-  time_sm(gpu, run, warps_per_block, tensor_share, work.arithmetic, spread, p);
-
-  const double clocks_per_us = gpu.clock_ghz.value * 1e3;
-  // Only the first round's start and end stand alone; later ones hide behind the other resident CTAs.
-  const double start_us = gpu.block_us.value + gpu.latency.dram.value / clocks_per_us +
-                          run.outside.issued() * gpu.latency.issue.value / clocks_per_us;
-  p.ramp_us = start_us * (1 + (spread.rounds - 1) / spread.resident);
+  const Demand demand(gpu, code, launch, traffic, work, measured_bandwidth);
+  double later = -1;  // generations behind the first
+  for (const Generation& generation : generations(p.blocks, sms, places)) {
+    p.total_us += demand.add(generation, p);
+    later += generation.count;
+  }
+  p.ramp_us = demand.start_us() * (1 + later * kExposed / places);
+  p.merge_us = demand.merge_us();
   p.launch_us = gpu.launch_us.value;
-
-  const double memory = soft_max(std::max(p.dram_us, p.l2_us), p.in_flight_us);
-  const double sm = sm_time(p, spread.warps / kSchedulers);
-  // Loads run ahead by the stages of every resident CTA; what is not ahead stands still.
-  const double overlap = std::max(1, traffic.pipeline_stages) * spread.resident;
-  p.total_us = p.launch_us + p.ramp_us + std::max(memory, sm) + std::min(memory, sm) / overlap;
+  p.total_us += p.launch_us + p.ramp_us + p.merge_us;
   const auto parts = p.parts();
   p.limiter = std::max_element(parts.begin(), parts.end(), [](const auto& a, const auto& b) {
                 return a.second < b.second;

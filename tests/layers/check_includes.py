@@ -25,7 +25,7 @@ LAYERS = [
     ["autotune/baselines/"],  # other libraries' kernels on the lanes that ours run on
     ["autotune/worker/"],  # hands subjects to whoever measures, verifies or counts
     ["autotune/tune/", "autotune/report/", "autotune/select/", "autotune/bandwidth/", "autotune/compare/",
-     "autotune/replay/", "autotune/ceilings/", "autotune/export/", "autotune/doctor/"],
+     "autotune/replay/", "autotune/ceilings/", "autotune/model_check/", "autotune/export/", "autotune/doctor/"],
     ["autotune/cli/"],
 ]
 ROOMS = {prefix: (layer, room) for layer, rooms in enumerate(LAYERS) for room in rooms for prefix in room.split("|")}

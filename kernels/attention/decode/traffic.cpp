@@ -46,6 +46,10 @@ Traffic decode_traffic(const DecodeVariant& v, const AttentionProblem& p, const 
   if (const Splits splits = splits_of(v, p, device); splits.count > 1) {
     // Written here; read here too, unless a second kernel does: then its launch is charged for reading them.
     const double times = c.merge == Merge::Second ? 1 : 2;
+    if (c.merge == Merge::Kernel) {
+      traffic.merge_steps = 2 + (splits.count - 1);  // write, arrive; then one split's rows after the other
+      traffic.merge_bytes = 4.0 * splits.count * c.rows() * (c.head_dim + 2);
+    }
     traffic.l2_read_bytes += times * 4 * static_cast<double>(partial_rows(v, p, splits)) * (c.head_dim + 2);
   }
   return traffic;

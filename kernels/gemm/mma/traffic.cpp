@@ -57,9 +57,13 @@ Traffic mma_traffic(const MmaVariant& v, const GemmProblem& p, const Device& dev
   traffic.dram_read_bytes = (a_once <= half_l2 ? a_once : std::max(a_once, a_waves)) +
                             (w_once <= half_l2 ? w_once : std::max(w_once, w_waves));
   traffic.dram_write_bytes = output_bytes(p) * p.m * p.n;
+  // Rows beyond m read row m − 1 again: 32 lanes of 16 bytes at a time, in every tile along n.
+  traffic.same_line_requests = (tiles_m * c.block_m - p.m) * (1.0 * p.k / 512) * tiles_n;
   if (v.splits > 1) {  // partial sums: written by all, read by the last; they seldom leave L2 but cost its bandwidth
     const double partials = tiles * v.splits * c.block_m * c.block_n * 4.0;
     traffic.l2_read_bytes += 2 * partials;
+    traffic.merge_steps = 2 + (v.splits - 1);  // write, arrive; then one split's sums after the other
+    traffic.merge_bytes = partials / tiles;
     if (partials > half_l2) traffic.dram_write_bytes += partials, traffic.dram_read_bytes += partials;
   }
   return traffic;

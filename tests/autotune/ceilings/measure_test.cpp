@@ -85,8 +85,8 @@ TEST_F(MeasureCeilings, OfLaunchesTheShortestCountsAndAnIdleOneIsFlagged) {
   gpu.times_us = {{"launch.t32", 2.0}, {"launch.t128", 1.9}};
   CeilingResult result = measure(named("launch"));
   EXPECT_EQ(result.variant, "launch.t128");
-  EXPECT_NEAR(result.share, 1.5 / 1.4, 1e-9);
-  gpu.times_us = {{"launch.t32", 2.6}};
+  EXPECT_NEAR(result.share, 2.8 / 1.4, 1e-9);
+  gpu.times_us = {{"launch.t32", 4.3}};  // 3.8 without the CTA: less than 75 % of 2.8
   result = measure(named("launch"));
   EXPECT_TRUE(result.flagged) << result.share;
 }

@@ -49,6 +49,22 @@ TEST_F(Answer, IsExactForATunedProblem) {
   EXPECT_NE(choice.evidence[0].environment.find("sim:h200"), std::string::npos);
 }
 
+TEST_F(Answer, SaysWhichAssumptionTheChoiceRestsOn) {
+  EXPECT_EQ(fragility(shelf_.answer(gemm(64, 4096, 4096))), "") << "nobody asked";
+  Candidate row = row_of(gemm(64, 4096, 4096), "m", "qserve", 20);
+  row.details = R"({"fragile":[]})";
+  shelf_.put(row);
+  EXPECT_EQ(fragility(shelf_.answer(gemm(64, 4096, 4096))), "") << "no assumption changes it";
+  row.details = R"({"fragile":[{"rate":"latency.dram","factor":0.7,"winner":"second","loss":0.031},
+                               {"rate":"block","factor":1.3,"winner":"third","loss":0.01}]})";
+  shelf_.put(row);
+  const Choice choice = shelf_.answer(gemm(64, 4096, 4096));
+  EXPECT_EQ(fragility(choice), "fragile: with latency.dram × 0.7 second would win, by 3.1 %");
+  EXPECT_NE(to_text(choice).find("\n  fragile: with latency.dram"), std::string::npos) << to_text(choice);
+  EXPECT_EQ(to_json(choice)["fragile"], fragility(choice));
+  EXPECT_NE(to_text(shelf_.choose()).find("  fragile: "), std::string::npos);
+}
+
 TEST_F(Answer, ReadsFieldsInAnyOrder) { EXPECT_EQ(shelf_.answer("gemm w4a8-g128 k=4096 n=4096 m=64").how, How::Exact); }
 
 TEST_F(Answer, BetweenTakesTheSmallestTunedSizeAboveAndShowsBothNeighbours) {

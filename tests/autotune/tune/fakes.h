@@ -62,9 +62,10 @@ class ToyFamily : public Family {
 using Diary = std::vector<std::string>;
 
 struct Script {
-  std::set<std::string> refused, spilling;          ///< by variant
-  std::map<std::string, verify::Verdict> verdicts;  ///< others are ok
-  std::map<std::string, double> times_us;           ///< others take 10
+  std::set<std::string> refused, spilling;            ///< by variant
+  std::map<std::string, verify::Verdict> verdicts;    ///< others are ok
+  std::map<std::string, double> times_us;             ///< others take 10
+  std::map<std::string, roofline::Subject> subjects;  ///< predicted on the sheet instead
   size_t proof_batch = 64;
   std::set<std::string> untimed;                        ///< the clock has a reason
   std::function<void(const std::string& event)> after;  ///< sees every event as it is written
@@ -137,7 +138,7 @@ class ScriptedProof final : public Proof {
 
 class ScriptedClock final : public Clock {
  public:
-  explicit ScriptedClock(Script& script) : script_(script) {}
+  ScriptedClock(Script& script, const Target& target) : script_(script), sheet_(target.sheet) {}
   Timing time(const Family& family, const Point& point, const Problem& problem, const compile::Build&) override {
     const std::string variant = family.variant(point, problem);
     script_.note("time " + variant);
@@ -150,11 +151,16 @@ class ScriptedClock final : public Clock {
     timing.source = store::Source::Predicted;
     timing.median_us = found == script_.times_us.end() ? 10 : found->second;
     timing.details = R"({"limiter":"dram"})";
+    if (const auto subject = script_.subjects.find(variant); subject != script_.subjects.end()) {
+      timing.median_us = roofline::predict(*sheet_, subject->second).total_us;
+      timing.subject = std::make_shared<const roofline::Subject>(subject->second);
+    }
     return timing;
   }
 
  private:
   Script& script_;
+  std::optional<roofline::Gpu> sheet_;
 };
 
 inline job::Job toy_job(std::vector<std::string> problems) {
@@ -168,7 +174,7 @@ inline std::vector<Workshop> workshops(Script& script, const std::vector<std::st
   std::vector<Workshop> shops;
   for (const Target& target : resolve_targets(targets)) {
     shops.push_back({target, std::make_unique<ScriptedCompiler>(script), std::make_shared<ScriptedProof>(script),
-                     std::make_unique<ScriptedClock>(script)});
+                     std::make_unique<ScriptedClock>(script, target)});
   }
   return shops;
 }

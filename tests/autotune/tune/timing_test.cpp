@@ -140,14 +140,14 @@ TEST(TrafficOf, ALaterLaunchReadsWhatTheFirstOneLeft) {
   device.l2_bytes = 1000;
   Plan plan{{{}, {}}, {{"partials", 600, 256, Workspace::Init::None}, {"sums", 400, 256, Workspace::Init::None}}};
   const Traffic family{7, 8, 9, 10, 4};
-  EXPECT_EQ(traffic_of(plan, 0, family, device).mma_instructions, 10);
-  Traffic later = traffic_of(plan, 1, family, device);
+  EXPECT_EQ(roofline::traffic_of(plan, 0, family, device).mma_instructions, 10);
+  Traffic later = roofline::traffic_of(plan, 1, family, device);
   EXPECT_EQ(later.l2_read_bytes, 1000);
   EXPECT_EQ(later.dram_read_bytes, 0);
   EXPECT_EQ(later.dram_write_bytes, 0);
   EXPECT_EQ(later.mma_instructions, 0);
   plan.workspaces[0].bytes = 601;
-  later = traffic_of(plan, 1, family, device);
+  later = roofline::traffic_of(plan, 1, family, device);
   EXPECT_EQ(later.dram_read_bytes, 1001) << "what does not fit into L2 comes from memory";
 }
 

@@ -175,5 +175,30 @@ TEST(GemmReference, CompareNamesTheFirstDifference) {
   EXPECT_NE(check.message.find("1 of 48 outputs differ, first m=1 n=5"), std::string::npos) << check.message;
 }
 
+// Rows beyond m read row m − 1 again: 512 bytes a warp-load, in each of the tiles along n, whatever the splits.
+TEST(MmaTraffic, PaddingRowsAskForOneLine) {
+  const auto traffic = [](int m, int splits) {
+    const Problem problem = parse_problem("gemm w4a8-g128 m=" + std::to_string(m) + " n=4096 k=4096");
+    Point point = *mma().published(problem);
+    point["block_m"] = 64;
+    point["split_k"] = splits;
+    return mma().traffic(point, problem, test_device());
+  };
+  EXPECT_EQ(traffic(16, 1).same_line_requests, 48 * 4096 / 512 * 64);
+  EXPECT_EQ(traffic(16, 4).same_line_requests, traffic(16, 1).same_line_requests);
+  EXPECT_EQ(traffic(64, 1).same_line_requests, 0);
+  EXPECT_EQ(traffic(65, 1).same_line_requests, 63 * 4096 / 512 * 64);
+}
+
+TEST(MmaTraffic, ASplitTileIsPutTogetherStepByStep) {
+  const Problem problem = parse_problem("gemm w4a8-g128 m=16 n=4096 k=4096");
+  Point point = *mma().published(problem);
+  EXPECT_EQ(mma().traffic(point, problem, test_device()).merge_steps, 0);
+  point["split_k"] = 4;
+  const Traffic traffic = mma().traffic(point, problem, test_device());
+  EXPECT_EQ(traffic.merge_steps, 2 + 3) << "write, arrive, three other splits";
+  EXPECT_EQ(traffic.merge_bytes, 4.0 * 4 * point["block_m"] * point["block_n"]);
+}
+
 }  // namespace
 }  // namespace qoq::test

@@ -25,7 +25,7 @@ TEST(Measured, RatesReplaceTheSheetsAndSaySo) {
   EXPECT_EQ(gpu.l2_bandwidth.value, 4000);
   EXPECT_EQ(gpu.l2_bandwidth.unit, "B/clk");
   EXPECT_EQ(gpu.pipes.alu.value, 63.5);
-  EXPECT_EQ(gpu.launch_us.value, 1.2);
+  EXPECT_EQ(gpu.launch_us.value, h200().launch_us.value) << "an empty kernel of a graph is no eager launch";
   EXPECT_EQ(gpu.pipes.fma.value, h200().pipes.fma.value);
   EXPECT_NE(gpu.pipes.fma.ground, Ground::Measured);
 }
@@ -50,7 +50,6 @@ TEST(Measured, DoubtedAndUnknownOnesAreNotUsed) {
   for (size_t i = 0; i < before.size(); ++i)
     EXPECT_DOUBLE_EQ(before[i].second->value, after[i].second->value) << before[i].first;
   EXPECT_EQ(with({{"pipes.alu", 48.1, ""}}).pipes.alu.value, 48.1);  // just credible
-  EXPECT_EQ(with({{"launch", 1.9, ""}}).launch_us.value, 1.9);
 }
 
 TEST(Measured, TensorRatesCountPerClock) {

@@ -132,6 +132,9 @@ TEST(Model, IsMonotone) {
       {"I2F", body("I2F", Pipe::Xu, 0)},
       {"shared loads", body("LDS", Pipe::Lsu, 512)},
       {"barriers", body("BAR", Pipe::Control, 0)},
+      {"requests for one line", [](Kernel& k, double by) { k.traffic.same_line_requests += 1000 * by; }},
+      {"steps of a merge", [](Kernel& k, double by) { k.traffic.merge_steps += by; }},
+      {"bytes of a merge", [](Kernel& k, double by) { k.traffic.merge_bytes += 1000 * by; }},
   };
   for (const double m : {1., 16., 4096.}) {  // decode, too
     for (const Knob& knob : knobs) {
@@ -152,7 +155,7 @@ TEST(Model, IsMonotone) {
 
 TEST(Model, FasterHardwareIsNeverSlower) {
   for (const auto& [key, unused] : Gpu(h200()).rates()) {
-    const bool cost = key.starts_with("latency.") || key == "launch" || key == "block";
+    const bool cost = key.starts_with("latency.") || key == "launch" || key == "block" || key == "same_line";
     Gpu better = h200();
     for (const auto& [name, rate] : better.rates())
       if (name == key) rate->value *= cost ? 0.7 : 1.3;
@@ -187,7 +190,7 @@ TEST(Model, FewBytesInFlightHoldBackSmallGrids) {
   kernel.traffic.pipeline_stages = 5;
   kernel.launch.shared_bytes = 5 * 8192;
   const Prediction deep = kernel.predict();
-  EXPECT_NEAR(shallow.in_flight_us, 8.9e6 / 32 / 8192 * 656 / 1980, 1e-6);
+  EXPECT_NEAR(shallow.in_flight_us, 8.9e6 / 32 / 8192 * (656 + 680) / 1980, 1e-6);
   EXPECT_NEAR(deep.in_flight_us, shallow.in_flight_us / 4, 1e-6);
   EXPECT_LT(deep.total_us, shallow.total_us);
   EXPECT_GT(shallow.in_flight_us, shallow.dram_us);
@@ -203,10 +206,10 @@ TEST(Model, LoadsInRegistersAreInFlightToo) {
   kernel.traffic.pipeline_stages = 9;
   const Prediction eight = kernel.predict();
   const double threads = static_cast<double>(kernel.launch.block.count());
-  EXPECT_NEAR(one.in_flight_us, 8.9e6 / 32 / (16 * threads) * 656 / 1980, 1e-6);
+  EXPECT_NEAR(one.in_flight_us, 8.9e6 / 32 / (16 * threads) * (656 + 680) / 1980, 1e-6);
   EXPECT_NEAR(eight.in_flight_us, one.in_flight_us / 8, 1e-6);
   kernel.traffic.pipeline_stages = 1 << 20;  // a CTA cannot have more under way than it loads
-  EXPECT_NEAR(kernel.predict().in_flight_us, 656.0 / 1980, 1e-6);
+  EXPECT_NEAR(kernel.predict().in_flight_us, (656.0 + 680) / 1980, 1e-6);
 }
 
 // A merge of partial results: no MMA, no stage in shared memory, no arithmetic to have a rate for.
@@ -226,7 +229,7 @@ TEST(Model, AKernelWithoutMmasIsOnePassOfItsCode) {
   EXPECT_EQ(p.speed_of_light_us, 0);
   EXPECT_NEAR(p.alu_us, 2 * 4 * 100 * 32.0 / 64 / 1980, 1e-6) << "two CTAs of four warps on the busiest SM";
   // Each thread has 16 bytes under way: 8192 bytes are four trips to L2.
-  EXPECT_NEAR(p.in_flight_us, 4 * h200().latency.l2.value / 1980, 1e-6);
+  EXPECT_NEAR(p.in_flight_us, 4 * (h200().latency.l2.value + h200().latency.queue.value) / 1980, 1e-6);
   EXPECT_LT(p.total_us, 10);
 }
 
@@ -246,6 +249,54 @@ TEST(Model, AGridOfOneMoreThanAWavePaysForIt) {
   const Prediction p = kernel.predict();
   EXPECT_NEAR(p.tensor_us * 133 / full, 2, 1e-9);
   EXPECT_NEAR(p.tail_efficiency, 133.0 / 264, 1e-9);
+}
+
+// 396 of 512 CTAs run at a time; the rest find whole SMs free, one after the other, and crowd there.
+TEST(Model, WhatIsLeftAfterFullGenerationsPilesUp) {
+  Kernel kernel;
+  kernel.code.registers = 96;                                      // 5 CTAs by registers …
+  kernel.launch = {"k", {512, 1, 1}, {128, 1, 1}, {}, 75 * 1024};  // … 3 by shared memory
+  const Prediction piled = kernel.predict();
+  ASSERT_EQ(piled.residency.blocks_per_sm, 3);
+  kernel.launch.shared_bytes = 54 * 1024;  // 4: one generation
+  const Prediction once = kernel.predict();
+  ASSERT_EQ(once.residency.blocks_per_sm, 4);
+  // 3 CTAs, then half way between 1 and 3: 5 against 4 on the busiest SM.
+  EXPECT_NEAR(piled.alu_us / once.alu_us, 5.0 / 4, 1e-9);
+  EXPECT_NEAR(piled.dram_us, once.dram_us, 1e-9) << "the same bytes";
+  EXPECT_GT(piled.total_us, once.total_us);
+  EXPECT_NEAR(piled.chain_us / once.chain_us, 2, 1e-9) << "two CTAs one after the other";
+}
+
+TEST(Model, RequestsForOneLineWaitForEachOther) {
+  Kernel kernel;
+  const double before = kernel.predict().total_us;
+  kernel.traffic.same_line_requests = 1e6;
+  const Prediction p = kernel.predict();
+  EXPECT_NEAR(p.same_line_us, 1e6 * 1.25 / 1980, 1e-6);
+  EXPECT_GE(p.total_us, p.same_line_us);
+  EXPECT_GT(p.total_us, before);
+  EXPECT_EQ(p.limiter, "same_line");
+}
+
+TEST(Model, AMergeStandsBehindTheMainLoop) {
+  Kernel kernel;
+  const double before = kernel.predict().total_us;
+  kernel.traffic.merge_steps = 5;
+  kernel.traffic.merge_bytes = 32768;
+  const Prediction p = kernel.predict();
+  EXPECT_NEAR(p.merge_us, (5 * 336 + 32768 / (4472.0 / 132)) / 1980, 1e-6);
+  EXPECT_NEAR(p.total_us, before + p.merge_us, 1e-9);
+}
+
+// A single CTA can do nothing at its barriers; two fill each other's.
+TEST(Model, OtherCtasFillTheTimeAtABarrier) {
+  Kernel kernel;
+  kernel.launch.grid = {132, 1, 1};
+  const Prediction alone = kernel.predict();
+  kernel.launch.grid = {264, 1, 1};
+  kernel.traffic.mma_instructions *= 2;  // as much a CTA
+  EXPECT_NEAR(kernel.predict().barrier_us, alone.barrier_us / 2, 1e-9);
 }
 
 }  // namespace

@@ -11,6 +11,8 @@ namespace {
 struct Moved {
   double l2_bytes, workspace_bytes;
   size_t launches;
+  double merge_steps = 0, merge_bytes = 0;
+  size_t groups = 1;  ///< CTAs without splits
 };
 
 Moved moved(const std::string& merge, const std::string& splits) {
@@ -19,6 +21,10 @@ Moved moved(const std::string& merge, const std::string& splits) {
   const Point point = decode_point("p64.tl32.st2.w2.rt1.rw8.sp" + splits + ".tokens." + merge + ".fragment", problem);
   const Plan plan = family.plan(point, problem, test_device());
   Moved result{family.traffic(point, problem, test_device()).l2_read_bytes, 0, plan.launches.size()};
+  const Traffic traffic = family.traffic(point, problem, test_device());
+  result.merge_steps = traffic.merge_steps;
+  result.merge_bytes = traffic.merge_bytes;
+  result.groups = plan.launches.front().grid.count() / std::stoul(splits);
   for (const Workspace& workspace : plan.workspaces) {
     if (workspace.name.starts_with("partial")) result.workspace_bytes += static_cast<double>(workspace.bytes);
   }
@@ -34,6 +40,15 @@ TEST(DecodeTraffic, PartialResultsAreWrittenOnceAndReadOnce) {
   EXPECT_EQ(last.l2_bytes, whole.l2_bytes + 2 * last.workspace_bytes);
   // The second launch is charged for reading the workspaces: counted here too, they would count twice.
   EXPECT_EQ(second.l2_bytes, whole.l2_bytes + second.workspace_bytes);
+}
+
+// The last CTA of a group writes its part, arrives, and reads the others one after the other.
+TEST(DecodeTraffic, AMergeInTheKernelIsAChainOfItsOwn) {
+  const Moved whole = moved("kernel", "1"), last = moved("kernel", "4"), second = moved("second", "4");
+  EXPECT_EQ(whole.merge_steps, 0);
+  EXPECT_EQ(last.merge_steps, 2 + 3);
+  EXPECT_EQ(last.merge_bytes * static_cast<double>(last.groups), last.workspace_bytes);
+  EXPECT_EQ(second.merge_steps, 0) << "a launch of its own does it";
 }
 
 TEST(DecodeTraffic, AWindowReadsNoMoreThanItSees) {
