@@ -1,6 +1,7 @@
 #include "autotune/cli/command.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <thread>
 
@@ -9,6 +10,40 @@
 namespace qoq::cli {
 
 namespace po = boost::program_options;
+
+namespace {
+
+constexpr const char* kCommandLine = "command line";  // no option's name has a space
+
+std::string quoted(std::string_view word) {
+  const bool plain = !word.empty() && std::ranges::all_of(word, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("-_./:=,+@%").find(c) != std::string_view::npos;
+  });
+  if (plain) return std::string(word);
+  std::string text(1, '\'');
+  for (char c : word) {
+    if (c == '\'') {
+      text += "'\\''";
+    } else {
+      text += c;
+    }
+  }
+  text += '\'';
+  return text;
+}
+
+}  // namespace
+
+void keep_command_line(int count, char** arguments, Options& options) {
+  std::string text = "qoqtune";
+  for (int i = 0; i < count; ++i) text.append(" ").append(quoted(arguments[i]));
+  options.insert({kCommandLine, po::variable_value(boost::any(text), false)});
+}
+
+std::string command_line(const Options& options) {
+  return options.count(kCommandLine) != 0 ? options[kCommandLine].as<std::string>() : "";
+}
 
 bool wants_json(const Options& options) {
   const std::string format = options["format"].as<std::string>();

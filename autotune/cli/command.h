@@ -29,6 +29,11 @@ extern const Command gpus_command, doctor_command, tune_command, verify_command,
     select_command, bandwidth_command, compare_command, rows_command, replay_command, ceilings_command,
     model_check_command, worker_command;
 
+/// What the user typed, quoted where a shell needs it: "qoqtune tune job.yaml --gpu sim:h200".
+std::string command_line(const Options& options);
+/// Puts that into the options, under a name that no option can have. `arguments` begin with the command's name.
+void keep_command_line(int count, char** arguments, Options& options);
+
 /// "--format json|text", checked.
 bool wants_json(const Options& options);
 void declare_format(boost::program_options::options_description& options);

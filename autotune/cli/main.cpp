@@ -38,6 +38,7 @@ int run(const cli::Command& command, int count, char** arguments) {
   po::variables_map options;
   try {
     po::store(po::command_line_parser(count, arguments).options(described).positional(positional).run(), options);
+    cli::keep_command_line(count, arguments, options);
     if (options.count("help") == 0) po::notify(options);
   } catch (const po::error& error) {
     bad_input("{}; see qoqtune {} --help", error.what(), command.name);

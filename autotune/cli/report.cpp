@@ -15,7 +15,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
   options.add_options()("db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"),
                         "the database that tune wrote")(
       "out", po::value<std::string>()->default_value("report")->value_name("DIR"),
-      "where report.html, report.md and candidates.csv go")("redact", "replace GPU ids, paths and the machine's name");
+      "where report.html, report.md with its figures/, and candidates.csv go")(
+      "redact", "replace GPU ids, paths and the machine's name");
 }
 
 int run(const Options& options) {
@@ -38,10 +39,8 @@ int run(const Options& options) {
     }
   }
   const std::string folder = options["out"].as<std::string>();
-  report::write(store, chosen, layouts, folder,
-                {options.count("redact") != 0,
-                 fmt::format("qoqtune report --db {} --out {}", options["db"].as<std::string>(), folder), ""});
-  fmt::print("wrote {0}/report.html, {0}/report.md, {0}/candidates.csv\n", folder);
+  report::write(store, chosen, layouts, folder, {options.count("redact") != 0, command_line(options), ""});
+  fmt::print("wrote {0}/report.html, {0}/report.md, {0}/figures/*.svg, {0}/candidates.csv\n", folder);
   return 0;
 }
 

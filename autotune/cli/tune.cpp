@@ -169,6 +169,7 @@ int run(const Options& options) {
 
   for (const job::Refusal& refusal : job.refusals)
     fmt::print(stderr, "left out: {}: {}\n", refusal.what, refusal.reason);
+  store.add_run(job.name, command_line(options));
   tune::Summary summary;
   bool by_user = false;
   {

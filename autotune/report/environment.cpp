@@ -19,7 +19,9 @@ void add_environment(const GpuFacts& gpu, Document& document) {
   add("architecture", e.architecture);
   add("SMs", e.sm_count > 0 ? fmt::format("{}", e.sm_count) : "");
   add("power cap", e.power_cap_w > 0 ? fmt::format("{:g} W", e.power_cap_w) : "");
+  add("MIG profile", e.mig);
   add("driver", e.driver);
+  add("CUPTI", e.cupti);
   add("compiler", e.compiler);
   add("kernel sources", e.kernels);
   add("cache, launch", e.cache_mode + (e.launch_mode.empty() ? "" : ", " + e.launch_mode));

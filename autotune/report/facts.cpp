@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <ctime>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -19,14 +18,6 @@ using store::Candidate;
 using store::Outcome;
 using store::Source;
 
-std::string utc_now() {
-  std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 /// A row whose time may be compared: verified, and timed or predicted.
 bool usable(const Candidate& row) {
   return row.outcome == Outcome::Ok && row.median_us && !row.ablated && !row.baseline && !row.verified_on.empty() &&
@@ -39,6 +30,24 @@ bool better(const Candidate* a, const Candidate* b) {
     return std::tuple(row->source != Source::Measured, *row->median_us, std::string_view(row->variant));
   };
   return key(a) < key(b);
+}
+
+/// Of one source, fastest first.
+std::vector<Candidate> fastest_rows(const std::vector<const Candidate*>& rows, Source source) {
+  std::vector<const Candidate*> usable_rows;
+  std::ranges::copy_if(rows, std::back_inserter(usable_rows),
+                       [&](const Candidate* row) { return usable(*row) && row->source == source; });
+  const auto end = usable_rows.begin() + static_cast<ptrdiff_t>(std::min(kFastest, usable_rows.size()));
+  std::partial_sort(usable_rows.begin(), end, usable_rows.end(), better);
+  std::vector<Candidate> fastest;
+  for (auto row = usable_rows.begin(); row != end; ++row) fastest.push_back(**row);
+  return fastest;
+}
+
+/// An ablation is named like its kernel, or with ".ablated" behind that.
+bool is_ablation_of(std::string_view ablation, std::string_view variant) {
+  return ablation.starts_with(variant) &&
+         (ablation.size() == variant.size() || ablation.substr(variant.size()) == ".ablated");
 }
 
 ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const Candidate*>& rows,
@@ -67,6 +76,12 @@ ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const
     if (comparable && (!next || better(row, next))) next = row;
   }
   if (next) facts.runner_up = *next;
+  facts.fastest = fastest_rows(rows, chosen->source);
+  for (const Candidate* row : rows) {
+    const bool same = row->ablated && row->outcome == Outcome::Ok && row->median_us && row->source == chosen->source;
+    if (same && is_ablation_of(row->variant, chosen->variant)) facts.ablation = *row;
+  }
+  facts.progress = track_progress(rows, chosen->source);
   return facts;
 }
 
@@ -123,6 +138,15 @@ std::map<std::string, std::string> labels(const std::vector<store::JobRow>& jobs
     }
   }
   return text;
+}
+
+/// Over all jobs that use it.
+std::map<std::string, double> weights(const std::vector<store::JobRow>& jobs) {
+  std::map<std::string, double> sums;
+  for (const store::JobRow& job : jobs) {
+    for (const store::JobItem& item : job.items) sums[item.problem] += item.weight;
+  }
+  return sums;
 }
 
 GpuFacts summarise_gpu(const store::EnvironmentRow& row, const std::vector<Candidate>& candidates,
@@ -250,7 +274,47 @@ void add_measurements(const std::vector<Candidate>& candidates, std::vector<stor
   }
 }
 
+/// Environments of one name get what differs between them: "cold, eager" and "hot, graph" of the same GPU.
+void tell_apart(std::vector<GpuFacts>& gpus) {
+  std::map<std::string, std::vector<GpuFacts*>> same;
+  for (GpuFacts& gpu : gpus) same[gpu.name()].push_back(&gpu);
+  for (auto& [name, list] : same) {
+    for (const auto field : {&store::Environment::target, &store::Environment::mig, &store::Environment::cache_mode,
+                             &store::Environment::launch_mode, &store::Environment::uuid}) {
+      const auto value = [&](const GpuFacts* gpu) { return gpu->row.environment.*field; };
+      if (std::ranges::all_of(list, [&](auto* gpu) { return value(gpu) == value(list.front()); })) continue;
+      for (GpuFacts* gpu : list) {
+        const std::string text = value(gpu).empty() && field == &store::Environment::mig ? "whole GPU" : value(gpu);
+        if (!text.empty()) gpu->mode += (gpu->mode.empty() ? "" : ", ") + text;
+      }
+    }
+  }
+}
+
+/// Which problems of a large job are listed and detailed: those that take most of its time, ties in their order.
+void rank_problems(GpuFacts& gpu, size_t listed, size_t detailed) {
+  std::vector<ProblemFacts*> ranked;
+  for (ProblemFacts& facts : gpu.problems) ranked.push_back(&facts);
+  std::ranges::stable_sort(ranked, std::greater{}, &ProblemFacts::time_in_job_us);
+  for (size_t i = 0; i < ranked.size(); ++i) {
+    ranked[i]->listed = i < listed;
+    ranked[i]->detailed = i < detailed && ranked[i]->timed();
+  }
+}
+
+/// When the newest rows were asked for: the same store gives the same report.
+std::string newest_moment(const std::vector<store::EnvironmentRow>& environments) {
+  std::string newest;
+  for (const auto& row : environments) newest = std::max(newest, row.used_at);
+  return newest;
+}
+
 }  // namespace
+
+size_t share_of(size_t most, size_t gpus) {
+  constexpr size_t least = 30;
+  return std::max(least, most / std::max<size_t>(1, gpus));
+}
 
 const Candidate* ProblemFacts::comparable_published() const {
   bool comparable = timed() && published && usable(*published) && published->source == chosen->source;
@@ -259,7 +323,8 @@ const Candidate* ProblemFacts::comparable_published() const {
 
 std::string GpuFacts::name() const {
   std::string product = row.gpu.name.empty() ? row.environment.product : row.gpu.name;
-  return simulated() ? product + " (simulated)" : product;
+  if (simulated()) product += " (simulated)";
+  return mode.empty() ? product : product + ", " + mode;
 }
 std::string GpuFacts::id() const { return fmt::format("gpu-{}", row.id); }
 bool GpuFacts::simulated() const { return row.environment.target.starts_with("sim:"); }
@@ -275,34 +340,44 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
                     const std::vector<LayoutChoice>& layouts, const Options& options) {
   Facts facts;
   facts.database = store.path().string();
-  facts.generated_at = options.generated_at.empty() ? utc_now() : options.generated_at;
+  facts.generated_at = options.generated_at;
   facts.command_line = options.command_line;
   facts.jobs = store.jobs();
+  facts.runs = store.runs();
   std::map<std::string, store::ProblemRow> problems;
   for (auto& problem : store.problems()) problems[problem.text] = problem;
 
   std::vector<store::EnvironmentRow> rows = store.environments();
+  facts.newest_at = newest_moment(rows);
   std::sort(rows.begin(), rows.end(),
             [](const auto& a, const auto& b) { return std::tie(a.used_at, a.id) > std::tie(b.used_at, b.id); });
-  std::set<std::tuple<std::string, std::string, std::string, std::string, std::string>> seen;
+  std::set<std::vector<std::string>> seen;
   std::set<int64_t> shown;
   for (const auto& row : rows) {
     const auto& e = row.environment;
-    if (seen.emplace(e.target, e.product, e.uuid, e.cache_mode, e.launch_mode).second) {
+    if (seen.insert({e.target, e.product, e.uuid, e.mig, e.cache_mode, e.launch_mode}).second) {
       shown.insert(row.id);
     } else {
       facts.superseded.push_back(row);
     }
   }
-  auto label_of = labels(facts.jobs);
+  const auto label_of = labels(facts.jobs);
+  const auto weight_of = weights(facts.jobs);
   for (const auto& row : store.environments()) {
     const auto& list = candidates.at(row.id);
     facts.candidates += static_cast<int64_t>(list.size());
     if (shown.contains(row.id)) {
       facts.gpus.push_back(summarise_gpu(row, list, problems, label_of, chosen, layouts));
       add_measurements(list, store.races(row.id), facts.gpus.back());
+      for (ProblemFacts& problem : facts.gpus.back().problems) {
+        if (auto weight = weight_of.find(problem.problem.text); weight != weight_of.end())
+          problem.weight = weight->second;
+      }
     }
   }
+  tell_apart(facts.gpus);
+  const size_t gpus = facts.gpus.size();
+  for (GpuFacts& gpu : facts.gpus) rank_problems(gpu, share_of(kMostListed, gpus), share_of(kMostDetailed, gpus));
   return facts;
 }
 

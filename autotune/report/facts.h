@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "autotune/report/progress.h"
 #include "autotune/report/report.h"
 #include "autotune/store/store.h"
 #include "roofline/model/ceilings.h"
@@ -50,6 +51,9 @@ struct SampleCounts {
   int64_t throttled_rows = 0;  ///< while they were sampled the GPU gave a reason for throttling
 };
 
+/// Rows a problem is shown with beside its winner.
+constexpr size_t kFastest = 6;
+
 /// What the store knows of one problem on one GPU. Ablations are left out, and baselines stand apart: they
 /// are not to be deployed.
 struct ProblemFacts {
@@ -60,12 +64,20 @@ struct ProblemFacts {
   std::optional<store::Candidate> chosen;     ///< its row; none when the variant was not tuned on this problem
   std::optional<store::Candidate> runner_up;  ///< the fastest other row of the chosen one's source and layout
   std::optional<store::Candidate> published;  ///< QServe's table point, whatever became of it
+  std::optional<store::Candidate> ablation;   ///< the chosen variant without its dequantisation, of the same source
+  std::vector<store::Candidate> fastest;      ///< at most kFastest of the chosen one's source, whatever their layout
+  double weight = 0;                          ///< of all jobs' uses; 0: in no job
+  bool listed = true;                         ///< among those that take most of the job's time: has its row in tables
+  bool detailed = true;                       ///< … and its details
+  Progress progress;                          ///< of the search, by the chosen one's source
   std::map<store::Outcome, int64_t> outcomes;
   std::vector<BaselineFacts> baselines;  ///< in the order recorded
   std::optional<store::RaceRow> race;    ///< of its fastest variants
   std::vector<ProfiledRow> profiled;     ///< in the order recorded
 
   bool timed() const { return chosen && chosen->median_us; }
+  /// Weight × time: by this the problems of a large job are told from those nobody will miss.
+  double time_in_job_us() const { return timed() ? weight * *chosen->median_us : 0; }
   /// The published point's row, when its time may be compared with the chosen one's (same source).
   const store::Candidate* comparable_published() const;
 };
@@ -95,17 +107,27 @@ struct GpuFacts {
   int64_t ablations = 0;
   int64_t baselines = 0;
 
-  std::string name() const;  ///< "NVIDIA H200 (simulated)"
+  std::string mode;  ///< what tells it from other environments of the same GPU here: "hot, graph"; or empty
+
+  std::string name() const;  ///< "NVIDIA H200 (simulated)", "NVIDIA H200, hot, graph"
   std::string id() const;    ///< anchor: "gpu-3"
   bool simulated() const;
   std::string source() const;  ///< of its times: "measured", "predicted", "measured and predicted", "no times"
 };
 
+/// A page of 100,000 rows stays one that opens: so many rows of tables and details it holds, shared by its GPUs. What
+/// is left out is said, and stands in candidates.csv.
+constexpr size_t kMostListed = 900, kMostDetailed = 300;
+/// A GPU's share of that, and enough where there are many GPUs.
+size_t share_of(size_t most, size_t gpus);
+
 struct Facts {
   std::string database;
-  std::string generated_at;
+  std::string generated_at;  ///< empty: not said, so that equal stores give equal reports
+  std::string newest_at;     ///< when the newest rows were asked for
   std::string command_line;
   std::vector<store::JobRow> jobs;
+  std::vector<store::RunRow> runs;  ///< the commands that filled the database, in the order started
   std::vector<GpuFacts> gpus;
   /// Environments that a newer one of the same GPU and mode has replaced; their rows are in the CSV only.
   std::vector<store::EnvironmentRow> superseded;

@@ -23,30 +23,34 @@ std::string_view embedded_file(std::string_view name) {
   fail("the program was built without its report file {}", name);
 }
 
+constexpr std::string_view entity(char c) {
+  switch (c) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    case '\'':
+      return "&#39;";
+    default:
+      const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+      return control ? "\ufffd" : "";
+  }
+}
+
 /// Text for element content and quoted attributes. Control characters, which HTML forbids, become U+FFFD.
 std::string escape(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
+  out.reserve(text.size() + text.size() / 8);
   for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-        out += control ? "\ufffd" : std::string(1, c);
+    const std::string_view replacement = entity(c);
+    if (replacement.empty()) {
+      out += c;
+    } else {
+      out += replacement;
     }
   }
   return out;
@@ -56,7 +60,11 @@ std::string escape(std::string_view text) {
 std::string script_json(const json& value) {
   std::string out;
   for (char c : value.dump(-1, ' ', false, json::error_handler_t::replace)) {
-    out += c == '<' ? "\\u003c" : std::string(1, c);
+    if (c == '<') {
+      out += "\\u003c";
+    } else {
+      out += c;
+    }
   }
   return out;
 }
@@ -71,17 +79,18 @@ std::string code(std::string_view text) {
   return out + "</code>";
 }
 
-/// A second line may name a variant, which is as long: it too may break after dots, not inside of numbers.
-std::string note(std::string_view text) {
-  std::string out = "<small>";
+/// Other text may name a variant, which is as long: it too may break after dots, not inside of numbers.
+std::string breakable(std::string_view text) {
+  std::string out;
   const std::string escaped = escape(text);
   for (size_t i = 0; i < escaped.size(); ++i) {
     out += escaped[i];
     if (escaped[i] == '.' && i + 1 < escaped.size() && std::isalpha(static_cast<unsigned char>(escaped[i + 1])) != 0)
       out += "<wbr>";
   }
-  return out + "</small>";
+  return out;
 }
+std::string note(std::string_view text) { return fmt::format("<small>{}</small>", breakable(text)); }
 
 /// "measured and predicted" is as doubtful as "predicted"; the style sheet knows these classes.
 std::string_view badge_class(std::string_view text) {
@@ -108,7 +117,7 @@ class Writer {
   void operator()(const Fields& fields) {
     body_ += "<dl>\n";
     for (const auto& [name, value] : fields.rows) {
-      body_ += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value));
+      body_ += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), breakable(value));
     }
     body_ += "</dl>\n";
   }
@@ -122,6 +131,13 @@ class Writer {
         "<figure><h4>{1}</h4><div class=\"plot\"><canvas id=\"{0}\" role=\"img\" aria-label=\"{2}\"></canvas></div>"
         "<figcaption>{3}</figcaption></figure>\n",
         escape(figure.id), escape(figure.title), escape(figure.alt), escape(figure.caption));
+  }
+  void operator()(const Fold& fold) {
+    body_ += fmt::format("<details class=\"fold\"{}><summary>{}{}</summary>\n",
+                         fold.id.empty() ? "" : fmt::format(" id=\"{}\"", escape(fold.id)), code(fold.title),
+                         fold.note.empty() ? "" : fmt::format(" <span>{}</span>", escape(fold.note)));
+    for (const Block& block : fold.blocks) std::visit(*this, block);
+    body_ += "</details>\n";
   }
   void operator()(const Table& table) {
     body_ += fmt::format("<div class=\"table\"{}>\n<table>\n", table.searchable ? " data-searchable" : "");
@@ -158,6 +174,7 @@ class Writer {
     std::string text = cell.style == Cell::Style::Code    ? code(cell.text)
                        : cell.style == Cell::Style::Badge ? badge(cell.text)
                                                           : escape(cell.text);
+    if (!cell.link.empty()) text = fmt::format("<a href=\"#{}\">{}</a>", escape(cell.link), text);
     if (cell.share) {
       text = fmt::format("<span class=\"share\" style=\"--part:{:.1f}%\">{}</span>", *cell.share * 100, text);
     }
@@ -204,6 +221,7 @@ std::string to_html(const Document& document) {
                                              {"figures", figures},
                                              {"css", embedded_file("report.css")},
                                              {"chart", chart},
+                                             {"figures_js", embedded_file("figures.js")},
                                              {"js", embedded_file("report.js")}});
 }
 

@@ -54,7 +54,15 @@ class Writer {
                         listing.text.ends_with('\n') ? "" : "\n", fence);
   }
   void operator()(const Figure& figure) {
-    out_ += fmt::format("*{}.* {} (Drawn in report.html.)\n\n", escape(figure.title), escape(figure.alt));
+    out_ += fmt::format("![{}](figures/{}.svg)\n\n*{}.* {}\n\n", escape(figure.alt), figure.id, escape(figure.title),
+                        escape(figure.caption));
+  }
+  void operator()(const Fold& fold) {
+    // Those who render Markdown know these elements; a blank line lets Markdown go on inside.
+    out_ += fmt::format("<details><summary>{}{}</summary>\n\n", escape(fold.title),
+                        fold.note.empty() ? "" : fmt::format(" ({})", escape(fold.note)));
+    for (const Block& block : fold.blocks) std::visit(*this, block);
+    out_ += "</details>\n\n";
   }
   void operator()(const Table& table) {
     if (!table.title.empty()) out_ += fmt::format("**{}**\n\n", escape(table.title));

@@ -3,22 +3,16 @@
 
 #include <algorithm>
 
+#include "autotune/report/problem_details.h"
 #include "autotune/report/sections.h"
 #include "autotune/report/text.h"
+#include "autotune/report/why.h"
 
 namespace qoq::report {
 namespace {
 
 using store::Candidate;
 using store::Outcome;
-
-/// "dram", "tensor", …: what the prediction of this row names as its largest part.
-std::string limiter(const Candidate& row) {
-  auto details = nlohmann::json::parse(row.details, nullptr, false);
-  if (!details.is_object()) return "";
-  auto found = details.find("limiter");
-  return found != details.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 Cell missing(std::string why = "") { return {.text = "—", .note = std::move(why)}; }
 
@@ -34,6 +28,8 @@ Cell variant_cell(const ProblemFacts& facts) {
   if (facts.chosen_variant.empty()) return missing(count_outcomes(facts));
   Cell cell{.text = facts.chosen_variant, .style = Cell::Style::Code};
   cell.note = facts.chosen ? facts.chosen->layout + " layout, " + facts.how : facts.how + ", not tuned on this problem";
+  if (const auto found = facts.chosen ? fragility(*facts.chosen) : std::nullopt; found && found->fragile)
+    cell.note += ", fragile";
   if (facts.chosen && facts.chosen->outcome != Outcome::Ok) {
     cell.note = fmt::format("{}: {}", store::to_text(facts.chosen->outcome), shorten(facts.chosen->reason, 120));
   }
@@ -53,6 +49,13 @@ Cell share_cell(const Candidate& row) {
           .note = time_text(row.speed_of_light_us) + " µs",
           .number = share,
           .share = std::clamp(share, 0.0, 1.0)};
+}
+
+/// Beside a measured time the model's word is marked as the model's.
+Cell limiter_cell(const Candidate& row) {
+  const std::string name = limiter(row);
+  if (name.empty()) return missing();
+  return {.text = name, .note = row.source == store::Source::Predicted ? "" : "by the model"};
 }
 
 /// Another variant, by what it changes, and its time.
@@ -98,17 +101,18 @@ void add_published(const ProblemFacts& facts, std::vector<Cell>& cells) {
 }
 
 /// A list of contexts can be as long as the batch.
-Cell problem_cell(const ProblemFacts& facts) {
+Cell problem_cell(const ProblemFacts& facts, std::string details) {
   constexpr size_t longest = 90;
   const std::string& text = facts.problem.text;
   return {.text = text.size() <= longest ? text : text.substr(0, longest) + "…",
           .style = Cell::Style::Code,
           .note = shorten(facts.label, 90),
-          .hover = text.size() <= longest ? facts.label : text + "  " + facts.label};
+          .hover = text.size() <= longest ? facts.label : text + "  " + facts.label,
+          .link = std::move(details)};
 }
 
-std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
-  std::vector<Cell> cells = {problem_cell(facts), variant_cell(facts)};
+std::vector<Cell> make_row(const ProblemFacts& facts, std::string details, bool limiters) {
+  std::vector<Cell> cells = {problem_cell(facts, std::move(details)), variant_cell(facts)};
   if (facts.timed()) {
     const Candidate& row = *facts.chosen;
     cells.push_back(time_cell(row));
@@ -117,7 +121,7 @@ std::vector<Cell> make_row(const ProblemFacts& facts, bool limiters) {
   } else {
     cells.insert(cells.end(), {missing(), missing(), missing()});
   }
-  if (limiters) cells.push_back(facts.timed() ? Cell{.text = limiter(*facts.chosen)} : missing());
+  if (limiters) cells.push_back(facts.timed() ? limiter_cell(*facts.chosen) : missing());
   add_runner_up(facts, cells);
   add_published(facts, cells);
   return cells;
@@ -142,7 +146,7 @@ void add_problems(const GpuFacts& gpu, Document& document) {
       {"µs", true, "median; ± its relative interquartile range where it was measured"},
       {"source", false, ""},
       {"of speed of light", true, "least time by DRAM bytes or tensor rate / time; below: that least time"}};
-  if (limiters) table.columns.push_back({"limited by", false, "the largest part of the predicted time"});
+  if (limiters) table.columns.push_back({"limited by", false, "the largest part of the time that the model predicts"});
   table.columns.insert(
       table.columns.end(),
       {{"runner-up", false,
@@ -151,7 +155,15 @@ void add_problems(const GpuFacts& gpu, Document& document) {
        {"QServe's point", false,
         "the point of QServe's tile table as a kernel of this family, by what differs from the chosen one"},
        {"ratio", true, "time of QServe's point / time of the chosen variant; below: both"}});
-  for (const ProblemFacts& facts : gpu.problems) table.rows.push_back(make_row(facts, limiters));
+  for (size_t i = 0; i < gpu.problems.size(); ++i) {
+    if (gpu.problems[i].listed) table.rows.push_back(make_row(gpu.problems[i], details_id(gpu, i), limiters));
+  }
+  if (table.rows.size() < gpu.problems.size()) {
+    document.add(Paragraph{fmt::format(
+        "Of {}, the {} that take most of the job's time (weight × time) are listed; candidates.csv has every "
+        "row of all, and the figures of this page count all.",
+        plural(static_cast<int64_t>(gpu.problems.size()), "problem"), table.rows.size())});
+  }
   document.add(std::move(table));
 }
 

@@ -1,16 +1,46 @@
 // How this was made, and what its words mean.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "autotune/report/sections.h"
 #include "autotune/report/text.h"
 
 namespace qoq::report {
 
+namespace {
+
+/// Each command once, with how often and when: a run that goes on is the same command again.
+void add_runs(const Facts& facts, Fields& fields) {
+  struct Runs {
+    std::string first, last;
+    int64_t count = 0;
+  };
+  std::vector<std::pair<std::string, Runs>> commands;
+  for (const store::RunRow& run : facts.runs) {
+    auto found = std::ranges::find(commands, run.command, &std::pair<std::string, Runs>::first);
+    if (found == commands.end()) found = commands.insert(commands.end(), {run.command, {run.started_at, "", 0}});
+    found->second.last = run.started_at;
+    ++found->second.count;
+  }
+  for (const auto& [command, runs] : commands) {
+    fields.rows.emplace_back("tuned by", runs.count == 1
+                                             ? fmt::format("{}  (started {})", command, moment_text(runs.first))
+                                             : fmt::format("{}  (started {} times, {} to {})", command, runs.count,
+                                                           moment_text(runs.first), moment_text(runs.last)));
+  }
+  if (commands.empty() && facts.candidates > 0)
+    fields.rows.emplace_back("tuned by", "the database was filled before commands were kept");
+}
+
+}  // namespace
+
 void add_provenance(const Facts& facts, Document& document) {
   document.add(Heading{2, "How this was made", "provenance", ""});
   Fields fields;
   fields.rows.emplace_back("database", facts.database);
-  if (!facts.command_line.empty()) fields.rows.emplace_back("command", facts.command_line);
+  add_runs(facts, fields);
+  if (!facts.command_line.empty()) fields.rows.emplace_back("this report by", facts.command_line);
   for (const auto& job : facts.jobs) {
     fields.rows.emplace_back(
         "job", fmt::format("{}, {}, since {}", job.name, plural(static_cast<int64_t>(job.items.size()), "item"),

@@ -101,6 +101,11 @@ struct Visitor {
     for (std::string* value : {&figure.title, &figure.alt, &figure.caption}) text(*value);
     redact_json(redactor, figure.plot);
   }
+  void operator()(Fold& fold) const {
+    text(fold.title);
+    text(fold.note);
+    for (Block& block : fold.blocks) std::visit(*this, block);
+  }
   void operator()(Table& table) const {
     text(table.title);
     for (auto& row : table.rows) {

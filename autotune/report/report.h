@@ -35,13 +35,14 @@ struct LayoutChoice {
 struct Options {
   bool redact = false;            ///< replace UUIDs, absolute paths and this machine's host name everywhere
   std::string command_line = {};  ///< what the user ran; shown as it is, empty: not shown
-  std::string generated_at = {};  ///< UTC; empty: now
+  std::string generated_at = {};  ///< UTC; empty: not shown, so that the same store and options give the same bytes
 };
 
 struct Files {
   std::string html;      ///< one file, opens offline, asks nothing of any network
   std::string markdown;  ///< the same tables
   std::string csv;       ///< every candidate of every environment, one row each, RFC 4180
+  std::vector<std::pair<std::string, std::string>> figures = {};  ///< pictures (SVG) of the Markdown, by file name
 };
 
 /// Renders the reports of everything in the store. Every number bears its source; rows of different sources are never
@@ -49,8 +50,8 @@ struct Files {
 Files render(const store::Store& store, const std::vector<Chosen>& chosen, const std::vector<LayoutChoice>& layouts,
              const Options& options = {});
 
-/// render(), then writes report.html, report.md and candidates.csv into the folder (made where missing), each
-/// atomically. Throws Fault::Work on a read-only or full disk.
+/// render(), then writes report.html, report.md, candidates.csv and figures/*.svg into the folder (made where missing),
+/// each atomically. Throws Fault::Work on a read-only or full disk.
 void write(const store::Store& store, const std::vector<Chosen>& chosen, const std::vector<LayoutChoice>& layouts,
            const std::filesystem::path& folder, const Options& options = {});
 

@@ -25,7 +25,7 @@ double ops_per_byte(const store::ProblemRow& problem) {
 double tops(const ProblemFacts& facts) { return facts.problem.ops / *facts.chosen->median_us * 1e-6; }
 
 /// A problem without operations (a read of memory) has no place on logarithmic axes.
-bool drawable(const ProblemFacts& facts) { return facts.timed() && ops_per_byte(facts.problem) > 0; }
+bool drawable(const ProblemFacts& facts) { return facts.listed && facts.timed() && ops_per_byte(facts.problem) > 0; }
 
 /// The ceilings that bound these problems: DRAM (the x axis counts its bytes), the tensor rates of their arithmetics,
 /// the CUDA cores.
@@ -113,7 +113,7 @@ std::vector<std::string> drawn_operators(const GpuFacts& gpu) {
 std::string undrawn_operators(const GpuFacts& gpu) {
   std::set<std::string> operators;
   for (const ProblemFacts& facts : gpu.problems) {
-    if (facts.timed() && !drawable(facts)) operators.insert(facts.problem.op);
+    if (facts.listed && facts.timed() && !drawable(facts)) operators.insert(facts.problem.op);
   }
   return fmt::format("{}", fmt::join(operators, ", "));
 }
@@ -203,6 +203,9 @@ void add_roofline(const GpuFacts& gpu, Document& document) {
   }
   if (const std::string undrawn = undrawn_operators(gpu); !undrawn.empty())
     caption += fmt::format(" Not drawn: {}, which only moves bytes.", undrawn);
+  if (!std::ranges::all_of(gpu.problems, &ProblemFacts::listed))
+    caption += fmt::format(" Drawn are the {} that take most of the job's time, of {}.", plural(drawn, "problem"),
+                           count_text(static_cast<int64_t>(gpu.problems.size())));
   document.add(Figure{
       .id = gpu.id() + "-roofline-plot",
       .title = fmt::format("{}: chosen kernels under the roofline ({})", gpu.name(), gpu.source()),

@@ -22,11 +22,14 @@ struct GpuSection {
 void add_summary(const Facts&, Document&);
 void add_roofline(const GpuFacts&, Document&);
 void add_problems(const GpuFacts&, Document&);
+void add_problem_details(const GpuFacts&, Document&);
+void add_search_progress(const GpuFacts&, Document&);
 void add_measuring(const GpuFacts&, Document&);
 void add_baselines(const GpuFacts&, Document&);
 void add_layouts(const GpuFacts&, Document&);
 void add_failures(const GpuFacts&, Document&);
 void add_environment(const GpuFacts&, Document&);
+void add_absent(const GpuFacts&, Document&);
 void add_anchors(const Facts&, Document&);
 void add_provenance(const Facts&, Document&);
 

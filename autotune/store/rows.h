@@ -146,6 +146,14 @@ struct CeilingRow {
   bool operator==(const CeilingRow&) const = default;
 };
 
+/// One start of a tuning run; the same command may be run again and again.
+struct RunRow {
+  std::string job;         ///< JobRow::name
+  std::string command;     ///< as typed
+  std::string started_at;  ///< filled by the store
+  bool operator==(const RunRow&) const = default;
+};
+
 /// How the fastest candidates of a problem did when run in turns. Key inside an environment: the problem.
 struct RaceRow {
   std::string problem;          ///< ProblemRow::text

@@ -111,9 +111,19 @@ CREATE TABLE race (
 ) STRICT;
 )sql";
 
+/// Which commands filled the database. Readers do without it: see kOldestRead.
+constexpr const char* kRuns = R"sql(
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  job TEXT NOT NULL, command TEXT NOT NULL,
+  started_at TEXT NOT NULL
+) STRICT;
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kFirst},
     {2, kMeasured},
+    {3, kRuns},
 };
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }

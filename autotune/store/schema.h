@@ -9,6 +9,9 @@ namespace qoq::store {
 /// "qoqt": what PRAGMA application_id says of our files.
 inline constexpr int kApplicationId = 0x716f7174;
 
+/// The oldest schema that can be read without a migration: later steps only added tables that may be missing.
+inline constexpr int kOldestRead = 2;
+
 /// One step of the schema: the SQL that leads from the version before it (0: an empty file) to `version`.
 struct Migration {
   int version;

@@ -89,7 +89,7 @@ Store Store::open(const fs::path& path, Mode mode) {
     if (!writing) {
       if (version == 0) bad_input("{}: is empty, holds nothing tuned yet", name);
       const int known = migrations().back().version;
-      if (version < known) {
+      if (version < kOldestRead) {
         bad_input("{}: was written by an older qoqtune (schema {}, now {}): tune into it once to bring it up", name,
                   version, known);
       }

@@ -56,6 +56,7 @@ struct OutcomeCount {
 class Store {
  public:
   /// ReadWrite creates the file and its folders where missing, and migrates an older schema in one transaction.
+  /// ReadOnly reads a database of the last schema, or of schema 2 as it is.
   static Store open(const std::filesystem::path& path, Mode mode);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -73,6 +74,8 @@ class Store {
   void put_problem(const ProblemRow& problem);
   /// Adds the job, or replaces it and its items.
   void put_job(const JobRow& job);
+  /// Adds a start of a tuning run, whether or not it comes to anything.
+  void add_run(const std::string& job, const std::string& command);
   /// Records a candidate and commits it. The same candidate in the same environment is replaced.
   void record(int64_t environment, const Candidate& candidate);
   /// Records them all in one transaction: all or none.
@@ -100,6 +103,7 @@ class Store {
   std::optional<ProblemRow> problem(std::string_view text) const;
   std::vector<JobRow> jobs() const;  ///< in the order added
   std::optional<JobRow> job(std::string_view name) const;
+  std::vector<RunRow> runs() const;  ///< in the order started; none in a database of schema 2, which did not keep them
 
   std::vector<Candidate> candidates(const Filter& filter) const;
   /// Texts of the problems that have a candidate in this environment, in the order added; a baseline is none.

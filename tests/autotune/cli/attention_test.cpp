@@ -49,7 +49,8 @@ TEST(Attention, FromAJobToAChosenKernel) {
 
   EXPECT_EQ(run({"report", "--db", db, "--out", folder / "out"}).code, 0);
   const std::string report = read_text(folder / "out" / "report.md");
-  for (const char* words : {"| attention | predicted | 3 of 3 |", "fp16 312 TOPS", "KV4 attention beside the paper"})
+  for (const char* words : {"| attention | predicted | 3 of 3 |", "fp16 312 TOPS", "KV4 attention beside the paper",
+                            "tuned by: qoqtune tune ", "this report by: qoqtune report --db "})
     EXPECT_NE(report.find(words), std::string::npos) << words;
 
   // Without a problem, one of the variant's own operator is taken.

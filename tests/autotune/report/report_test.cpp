@@ -355,13 +355,18 @@ TEST_F(ReportTest, RedactionReachesEveryFile) {
   EXPECT_NE(closed.csv.find("gemm/mma"), std::string::npos) << "a family is no path";
 }
 
-TEST_F(ReportTest, WritesItsThreeFiles) {
+TEST_F(ReportTest, WritesItsFiles) {
   store.record(add_environment("sim:h200"), candidate("mma.bm64", 5));
   write(store, {}, {}, file.folder() / "out" / "deep", {.generated_at = "2026-01-02T03:04:05Z"});
   Files files = render_all({.generated_at = "2026-01-02T03:04:05Z"});
   EXPECT_EQ(read_file(file.folder() / "out/deep/report.html"), files.html);
   EXPECT_EQ(read_file(file.folder() / "out/deep/report.md"), files.markdown);
   EXPECT_EQ(read_file(file.folder() / "out/deep/candidates.csv"), files.csv);
+  ASSERT_EQ(files.figures.size(), 2u) << "the roofline and the search";
+  for (const auto& [name, picture] : files.figures) {
+    EXPECT_EQ(read_file(file.folder() / "out/deep/figures" / name), picture);
+    EXPECT_NE(files.markdown.find("(figures/" + name + ")"), std::string::npos);
+  }
   EXPECT_NE(files.markdown.find("generated 2026-01-02 03:04 UTC"), std::string::npos);
   EXPECT_THROW(write(store, {}, {}, file.path() / "below-a-file"), Error);
 }

@@ -99,7 +99,7 @@ TEST(Open, RefusesANewerSchema) {
   SQLite::Database(path.string(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = 12");
   for (const Mode mode : {Mode::ReadWrite, Mode::ReadOnly}) {
     EXPECT_EQ(open_fault(path, mode), "Input: " + path.string() +
-                                          ": was written by a newer qoqtune (schema 12, this one knows 2): use that "
+                                          ": was written by a newer qoqtune (schema 12, this one knows 3): use that "
                                           "version, or another file");
   }
 }

@@ -94,7 +94,7 @@ TEST(Schema, AFileOfSchema1IsReadOnceBroughtUpAndKeepsItsRows) {
   }
   EXPECT_EQ(fault_of([&] { Store::open(path, Mode::ReadOnly); }),
             "Input: " + path.string() +
-                ": was written by an older qoqtune (schema 1, now 2): tune into it once to bring it up");
+                ": was written by an older qoqtune (schema 1, now 3): tune into it once to bring it up");
   {
     Store store = Store::open(path, Mode::ReadWrite);
     EXPECT_EQ(store.environment(testing::simulated()), 3) << "an environment from then is found again";
@@ -114,6 +114,27 @@ TEST(Schema, AFileOfSchema1IsReadOnceBroughtUpAndKeepsItsRows) {
   EXPECT_EQ(store.best(3).size(), 1u);
   EXPECT_TRUE(store.races(3).empty());
   EXPECT_EQ(store.ceilings(3).size(), 1u);
+}
+
+TEST(Schema, AFileOfSchema2IsReadAsItIs) {
+  Folder folder;
+  const auto path = folder / "tune.db";
+  {
+    SQLite::Database database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    migrate(database, "tune.db", migrations().first(2));
+  }
+  {
+    const Store store = Store::open(path, Mode::ReadOnly);
+    EXPECT_TRUE(store.runs().empty());
+    EXPECT_TRUE(store.candidates({}).empty());
+  }
+  Store store = Store::open(path, Mode::ReadWrite);
+  store.add_run("llama", "qoqtune tune llama.yaml");
+  store.add_run("llama", "qoqtune tune llama.yaml");
+  ASSERT_EQ(store.runs().size(), 2u);
+  EXPECT_EQ(store.runs()[1].job, "llama");
+  EXPECT_EQ(store.runs()[1].command, "qoqtune tune llama.yaml");
+  EXPECT_FALSE(store.runs()[1].started_at.empty());
 }
 
 TEST(Schema, VersionsCountUpwards) {
