@@ -139,6 +139,8 @@ class SpaceOfRows {
     for (const Candidate* row : rows_) add(*row);
     builder_.finish(space, std::move(entries_));
     exported.predicted_us = std::move(predicted_us_);
+    exported.variants = std::move(variants_);
+    exported.environment = environment;
     exported.file_name = fmt::format("{}_{}-{}.T4.json", file_word(first.family), file_word(first.problem),
                                      file_word(environment.product + environment.mig));
     return exported;
@@ -176,6 +178,7 @@ class SpaceOfRows {
     }
     entries_.push_back(std::move(entry));
     predicted_us_.push_back(prediction_of(row));
+    variants_.push_back(row.variant);
   }
 
   const std::vector<const Candidate*>& rows_;
@@ -183,6 +186,7 @@ class SpaceOfRows {
   interchange::SpaceBuilder builder_;
   std::vector<RecordedEntry> entries_;
   std::vector<std::optional<double>> predicted_us_;
+  std::vector<std::string> variants_;
   size_t left_out_ = 0;
 };
 

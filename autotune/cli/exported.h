@@ -18,6 +18,8 @@ struct RowFilter {
 struct ExportedSpace {
   interchange::RecordedSpace space;
   std::vector<std::optional<double>> predicted_us;  ///< of its entries, in order, where a row holds what was predicted
+  std::vector<std::string> variants;                ///< of its entries, in order
+  store::Environment environment;                   ///< of its rows
   std::string file_name;                            ///< "gemm-mma_gemm-w4a8-g128-m-64-…-NVIDIA-H200.T4.json"
 };
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autotune/cli/command.h"
-#include "autotune/compile/nvrtc_compiler.h"
+#include "autotune/cli/compilers.h"
 #include "autotune/model_check/anchors.h"
 #include "autotune/model_check/print.h"
 #include "autotune/tune/target.h"
@@ -30,26 +30,6 @@ void declare(po::options_description& options, po::positional_options_descriptio
   declare_cache(options);
   declare_format(options);
 }
-
-/// One compiler an architecture, made when first asked for.
-class Compilers {
- public:
-  explicit Compilers(const Options& options) : cache_(cache_folder(options)), jobs_(job_count(options)) {}
-
-  compile::Compiler& of(const std::string& architecture) {
-    if (!nvrtc_) nvrtc_ = compile::Nvrtc::open();
-    if (!nvrtc_) fail("model-check compiles the kernels that were measured: {}", nvrtc_.reason);
-    auto& compiler = compilers_[architecture];
-    if (!compiler) compiler = std::make_unique<compile::NvrtcCompiler>(nvrtc_, architecture, cache_, jobs_);
-    return *compiler;
-  }
-
- private:
-  compile::Nvrtc nvrtc_;
-  std::string cache_;
-  int jobs_;
-  std::map<std::string, std::unique_ptr<compile::Compiler>> compilers_;
-};
 
 void check_database(const Options& options, Compilers& compilers, nlohmann::ordered_json* json) {
   const std::string wanted = options.count("ceilings") ? options["ceilings"].as<std::string>() : "";

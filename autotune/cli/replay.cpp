@@ -3,17 +3,22 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "autotune/cli/command.h"
+#include "autotune/cli/compilers.h"
 #include "autotune/cli/exported.h"
 #include "autotune/cli/reading.h"
 #include "autotune/cli/replay_document.h"
 #include "autotune/interchange/t4.h"
+#include "autotune/model_check/measured.h"
 #include "autotune/replay/print.h"
+#include "autotune/tune/target.h"
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
 
@@ -36,9 +41,13 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "may be given several times (default: random, local, evolutionary)")(
       "seeds", po::value<int>()->default_value(50)->value_name("N"), "searches of each strategy on each space")(
       "out", po::value<std::string>()->default_value("")->value_name("FILE"),
-      "FILE.html: a page with plots; FILE.csv, FILE.json: every point of the curves");
+      "FILE.html: a page with plots; FILE.svg: the plot of one space; FILE.csv, FILE.json: every point of the curves");
+  options.add_options()("predict",
+                        "of the database: rows without a prediction get this program's (their kernels are compiled "
+                        "again), with the ceilings measured on that GPU");
   declare_format(options);
   declare_jobs(options);
+  declare_cache(options);
 }
 
 std::vector<replay::Landscape> landscapes_of_files(const std::vector<std::string>& files) {
@@ -52,6 +61,31 @@ std::vector<replay::Landscape> landscapes_of_files(const std::vector<std::string
   return landscapes;
 }
 
+/// Gives measured entries that hold no prediction this program's.
+void predict(const store::Store& store, const std::string& problem, const Options& options,
+             std::vector<ExportedSpace>& spaces) {
+  Compilers compilers(options);
+  const auto sets = model_check::read_measured(
+      store,
+      {.problem = problem,
+       .kernels = tune::kernel_digest(),
+       .compiler = [&](const std::string& architecture) -> compile::Compiler& { return compilers.of(architecture); }});
+  std::map<std::array<std::string, 3>, double> predicted_us;  // by environment, problem, variant
+  for (const model_check::MeasuredSet& set : sets) {
+    for (const std::string& note : set.notes) fmt::print(stderr, "note: {}\n", note);
+    for (const model_check::ProblemPairs& of : predict_all(set, set.ceilings)) {
+      for (size_t i = 0; i < of.rows.size(); ++i)
+        predicted_us[{set.environment.key(), of.problem, of.rows[i]->variant}] = of.forecasts[i].total_us;
+    }
+  }
+  for (ExportedSpace& space : spaces) {
+    for (size_t i = 0; i < space.variants.size(); ++i) {
+      const auto found = predicted_us.find({space.environment.key(), space.space.name, space.variants[i]});
+      if (!space.predicted_us[i] && found != predicted_us.end()) space.predicted_us[i] = found->second;
+    }
+  }
+}
+
 std::vector<replay::Landscape> landscapes_of_database(const Options& options) {
   const store::Store store = store::Store::open(options["db"].as<std::string>(), store::Mode::ReadOnly);
   RowFilter filter{options["gpu"].as<std::string>(), options["problem"].as<std::string>()};
@@ -62,7 +96,11 @@ std::vector<replay::Landscape> landscapes_of_database(const Options& options) {
   }
   size_t left_out = 0, untimed = 0;
   std::vector<replay::Landscape> landscapes;
-  for (const ExportedSpace& exported : exported_spaces(store, filter, left_out)) {
+  auto spaces = exported_spaces(store, filter, left_out);
+  // What a GPU reaches at most is measured along; its few variants are no space that anybody searches.
+  std::erase_if(spaces, [](const ExportedSpace& exported) { return exported.space.kernel.starts_with("ceiling/"); });
+  if (options.count("predict") != 0) predict(store, filter.problem, options, spaces);
+  for (const ExportedSpace& exported : spaces) {
     const auto timed = [](const interchange::RecordedEntry& entry) { return entry.time_us.has_value(); };
     if (std::ranges::any_of(exported.space.entries, timed)) {
       landscapes.emplace_back(exported.space, exported.predicted_us);
@@ -81,6 +119,7 @@ std::vector<replay::Landscape> landscapes_of(const Options& options) {
   if (database) return landscapes_of_database(options);
   if (!options["gpu"].as<std::string>().empty() || !options["problem"].as<std::string>().empty())
     bad_input("--gpu and --problem choose rows of a database (--db); a T4 file holds one space");
+  if (options.count("predict") != 0) bad_input("--predict compiles the kernels of a database (--db)");
   return landscapes_of_files(options["file"].as<std::vector<std::string>>());
 }
 
@@ -128,6 +167,10 @@ using Written = std::string (*)(std::span<const replay::SpaceResult>, int seeds)
 std::string html(std::span<const replay::SpaceResult> results, int seeds) {
   return report::to_html(replay_document(results, seeds));
 }
+std::string svg(std::span<const replay::SpaceResult> results, int seeds) {
+  if (results.size() > 1) bad_input("an .svg shows one space, and {} were replayed; .html takes all", results.size());
+  return report::to_svg(replay_figures(results, seeds).front());
+}
 std::string json(std::span<const replay::SpaceResult> results, int seeds) {
   return replay::to_json(results, seeds).dump(1) + "\n";
 }
@@ -135,9 +178,10 @@ std::string json(std::span<const replay::SpaceResult> results, int seeds) {
 /// How a file of that name is written.
 Written writer_of(const std::string& out) {
   if (out.ends_with(".html")) return html;
+  if (out.ends_with(".svg")) return svg;
   if (out.ends_with(".csv")) return replay::to_csv;
   if (out.ends_with(".json")) return json;
-  bad_input("--out {}: expected a name that ends in .html, .csv or .json", out);
+  bad_input("--out {}: expected a name that ends in .html, .svg, .csv or .json", out);
 }
 
 int run(const Options& options) {
@@ -148,13 +192,14 @@ int run(const Options& options) {
   const std::vector<replay::Landscape> landscapes = landscapes_of(options);
   Line line;
   const auto results = replay::run(landscapes, settings, std::ref(line));
+  const std::string file = write == nullptr ? "" : write(results, settings.seeds);  // which may refuse
   if (as_json) {
     fmt::print("{}", json(results, settings.seeds));
   } else {
     fmt::print("{}", replay::to_text(results, settings.seeds));
   }
   if (write != nullptr) {
-    write_file_atomically(out, write(results, settings.seeds));
+    write_file_atomically(out, file);
     fmt::print(stderr, "wrote {}\n", out);
   }
   return 0;
@@ -163,7 +208,8 @@ int run(const Options& options) {
 constexpr std::string_view notes =
     "A space is every point on record; one that failed costs an evaluation, one that was refused before it was "
     "compiled\n"
-    "is left out. predict-then-measure needs a database whose rows hold predictions, as it leaves them while tuning.\n";
+    "is left out. predict-then-measure needs a database whose rows hold predictions, as it leaves them while tuning, "
+    "or --predict.\n";
 
 }  // namespace
 

@@ -109,6 +109,45 @@ TEST_F(Replay, FilesToLookAtAndToReadOn) {
   EXPECT_EQ(json::parse(read_text(folder_ / "search.json")).at("seeds"), 50);
 }
 
+TEST_F(Replay, APictureOfOneSpace) {
+  ASSERT_EQ(run({"replay", recorded, "--out", folder_ / "search.svg"}).code, 0);
+  const std::string svg = read_text(folder_ / "search.svg");
+  EXPECT_TRUE(svg.starts_with("<svg "));
+  EXPECT_NE(svg.find("evolutionary"), std::string::npos);
+  put(db(), attached(), points(1, false));
+  put(db(), attached(), points(2, false));
+  EXPECT_SENTENCE(run({"replay", "--db", db(), "--out", folder_ / "two.svg"}), 2, "an .svg shows one space", ".html");
+}
+
+/// Rows of the real family, measured as if by a GPU twice as slow as the model says.
+TEST_F(Replay, PredictMakesWhatTheRowsLack) {
+  if (const std::string why = no_nvrtc(); !why.empty()) GTEST_SKIP() << why;
+  write_text(folder_ / "job.yaml", tiny_job());
+  ASSERT_EQ(run(tune(folder_.path())).code, 0);
+  std::vector<store::Candidate> rows;
+  {
+    const store::Store simulated = store::Store::open(db(), store::Mode::ReadOnly);
+    for (store::Candidate row : simulated.candidates({.outcome = store::Outcome::Ok, .ablated = false})) {
+      row.source = store::Source::Measured;
+      row.median_us = *row.median_us * 2;
+      row.details = "{}";
+      rows.push_back(std::move(row));
+    }
+  }
+  ASSERT_GE(rows.size(), 2u);
+  const std::string measured_db = folder_ / "measured.db";
+  store::Environment h200 = attached();
+  put(measured_db, h200, rows);
+  const std::vector<std::string> replay{"replay",   "--db", measured_db, "--strategy", "predict-then-measure",
+                                        "--format", "json", "--cache",   QOQTUNE_CACHE};
+  EXPECT_SENTENCE(run(replay), 2, "have a predicted time");
+  auto with = replay;
+  with.emplace_back("--predict");
+  const Ran ran = run(with);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(json::parse(ran.out).at("spaces")[0].at("strategies")[0].at("at_shares")[0].at("mean"), 1.0);
+}
+
 TEST_F(Replay, PredictedSpacesSaySo) {
   store::Candidate row = predicted(problem(1), "mma.0", 20);
   row.point = R"({"block_m":16})";
@@ -130,6 +169,7 @@ TEST_F(Replay, WhatIsWrongIsSaidInASentence) {
   EXPECT_SENTENCE(run({"replay", recorded, "--jobs", "0"}), 2, "--jobs 0");
   EXPECT_SENTENCE(run({"replay", recorded, "--out", "x.png"}), 2, "x.png", ".html");
   EXPECT_SENTENCE(run({"replay", recorded, "--format", "xml"}), 2, "--format xml");
+  EXPECT_SENTENCE(run({"replay", recorded, "--predict"}), 2, "--predict", "--db");
   write_text(folder_ / "bad.T4.json", "{}");
   EXPECT_SENTENCE(run({"replay", folder_ / "bad.T4.json"}), 2, "bad.T4.json", "no T4 file");
   write_text(folder_ / "empty.T4.json", R"({"results":[]})");
