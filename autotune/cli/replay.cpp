@@ -42,9 +42,10 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "seeds", po::value<int>()->default_value(50)->value_name("N"), "searches of each strategy on each space")(
       "out", po::value<std::string>()->default_value("")->value_name("FILE"),
       "FILE.html: a page with plots; FILE.svg: the plot of one space; FILE.csv, FILE.json: every point of the curves");
-  options.add_options()("predict",
-                        "of the database: rows without a prediction get this program's (their kernels are compiled "
-                        "again), with the ceilings measured on that GPU");
+  options.add_options()(
+      "predict",
+      "of the database: every measured row is predicted by this program, whatever prediction it holds "
+      "(the kernels are compiled again), with the ceilings measured on that GPU");
   declare_format(options);
   declare_jobs(options);
   declare_cache(options);
@@ -61,7 +62,8 @@ std::vector<replay::Landscape> landscapes_of_files(const std::vector<std::string
   return landscapes;
 }
 
-/// Gives measured entries that hold no prediction this program's.
+/// Gives every measured entry this program's prediction, and none where there is none: what rows hold is an earlier
+/// model's, and only of those that were raced.
 void predict(const store::Store& store, const std::string& problem, const Options& options,
              std::vector<ExportedSpace>& spaces) {
   Compilers compilers(options);
@@ -79,9 +81,10 @@ void predict(const store::Store& store, const std::string& problem, const Option
     }
   }
   for (ExportedSpace& space : spaces) {
+    if (space.space.source != "measured") continue;
     for (size_t i = 0; i < space.variants.size(); ++i) {
       const auto found = predicted_us.find({space.environment.key(), space.space.name, space.variants[i]});
-      if (!space.predicted_us[i] && found != predicted_us.end()) space.predicted_us[i] = found->second;
+      space.predicted_us[i] = found == predicted_us.end() ? std::nullopt : std::optional(found->second);
     }
   }
 }
@@ -191,7 +194,10 @@ int run(const Options& options) {
   const replay::Settings settings = settings_of(options);
   const std::vector<replay::Landscape> landscapes = landscapes_of(options);
   Line line;
-  const auto results = replay::run(landscapes, settings, std::ref(line));
+  auto results = replay::run(landscapes, settings, std::ref(line));
+  if (options.count("predict") != 0) {
+    for (replay::SpaceResult& space : results) space.held_out = model_check::is_held_out(space.name);
+  }
   const std::string file = write == nullptr ? "" : write(results, settings.seeds);  // which may refuse
   if (as_json) {
     fmt::print("{}", json(results, settings.seeds));

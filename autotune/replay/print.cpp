@@ -45,6 +45,23 @@ std::string table(const SpaceResult& space) {
 
 using Json = nlohmann::ordered_json;
 
+/// The means over several spaces, a line a strategy.
+std::string means(std::span<const SpaceResult> results) {
+  std::string text;
+  for (const Overall& one : overall(results)) {
+    std::vector<std::string> cells;
+    for (const double mean : one.mean) cells.push_back(percent(mean));
+    text += line(one.strategy, "mean", cells);
+  }
+  return text;
+}
+
+Json json_of(std::span<const SpaceResult> results) {
+  Json json{{"spaces", results.size()}, {"mean", Json::object()}};
+  for (const Overall& one : overall(results)) json["mean"][one.strategy] = one.mean;
+  return json;
+}
+
 Json json_of(const SpaceResult& space, const Standing& at) {
   const auto time = [&](double fraction) { return fraction > 0 ? Json(space.best_us / fraction) : Json(); };
   return {{"evaluations", at.evaluations},
@@ -79,6 +96,14 @@ std::vector<Overall> overall(std::span<const SpaceResult> results) {
   return list;
 }
 
+std::vector<SpaceResult> held_out(std::span<const SpaceResult> results) {
+  std::vector<SpaceResult> apart;
+  for (const SpaceResult& space : results) {
+    if (space.held_out.value_or(false)) apart.push_back(space);
+  }
+  return apart;
+}
+
 std::string to_text(std::span<const SpaceResult> results, int seeds) {
   std::string text = fmt::format(
       "the space's best time / the best time found, over {} seeds; a mean with its standard error, a median with its "
@@ -89,7 +114,8 @@ std::string to_text(std::span<const SpaceResult> results, int seeds) {
         fmt::format("\n{}{}{}: {} points of {:.1f} neighbours each, {} failed; best {:.2f} us, median {:.2f} us{}\n",
                     printable(space.name), space.gpu.empty() ? "" : ", ", printable(space.gpu), space.points,
                     space.neighbours, space.points - space.timed, space.best_us, space.median_us,
-                    space.source == "predicted" ? "; all times PREDICTED" : "");
+                    (space.source == "predicted" ? "; all times PREDICTED" : "") +
+                        std::string(space.held_out.value_or(false) ? "; held out" : ""));
     text += table(space);
   }
   if (results.size() < 2) return text;
@@ -97,12 +123,11 @@ std::string to_text(std::span<const SpaceResult> results, int seeds) {
   std::vector<std::string> heads;
   for (const double share : shares) heads.push_back(fmt::format("{:.0f} %", share * 100));
   text += line("evaluations", "", heads);
-  for (const Overall& one : overall(results)) {
-    std::vector<std::string> cells;
-    for (const double mean : one.mean) cells.push_back(percent(mean));
-    text += line(one.strategy, "mean", cells);
-  }
-  return text;
+  text += means(results);
+  if (!results.front().held_out) return text;
+  const std::vector<SpaceResult> apart = held_out(results);
+  text += fmt::format("\nmean over the {} of them held out: nothing in the model was fitted on these\n", apart.size());
+  return text + means(apart);
 }
 
 Json to_json(std::span<const SpaceResult> results, int seeds) {
@@ -125,8 +150,11 @@ Json to_json(std::span<const SpaceResult> results, int seeds) {
                       {"best_us", space.best_us},
                       {"median_us", space.median_us},
                       {"strategies", strategies}});
+    if (space.held_out) spaces.back()["held_out"] = *space.held_out;
   }
-  return {{"seeds", seeds}, {"shares", shares}, {"spaces", spaces}};
+  Json json{{"seeds", seeds}, {"shares", shares}, {"spaces", spaces}, {"overall", json_of(results)}};
+  if (!results.empty() && results.front().held_out) json["overall_held_out"] = json_of(held_out(results));
+  return json;
 }
 
 std::string to_csv(std::span<const SpaceResult> results, int seeds) {

@@ -7,7 +7,8 @@
 
 namespace qoq::replay {
 
-/// For a terminal: of each space a table of the shares, and over several spaces their mean.
+/// For a terminal: of each space a table of the shares, and over several spaces their mean,
+/// that of held-out problems apart.
 std::string to_text(std::span<const SpaceResult> results, int seeds);
 /// Everything, the whole curves too.
 nlohmann::ordered_json to_json(std::span<const SpaceResult> results, int seeds);
@@ -20,6 +21,8 @@ struct Overall {
   std::array<double, shares.size()> mean{};
 };
 std::vector<Overall> overall(std::span<const SpaceResult> results);
+/// The spaces of problems that were held out from the model which predicted them.
+std::vector<SpaceResult> held_out(std::span<const SpaceResult> results);
 
 /// A foreign text on a terminal or as a label: no control characters.
 std::string printable(std::string text);

@@ -164,8 +164,8 @@ std::vector<SpaceResult> run(const std::vector<Landscape>& landscapes, const Set
   std::vector<SpaceResult> results;
   for (size_t i = 0; i < landscapes.size(); ++i) {
     const Landscape& of = landscapes[i];
-    SpaceResult result{of.name(),    of.gpu(),        of.source(),  of.points(),    of.timed(),
-                       of.refused(), of.neighbours(), of.best_us(), of.median_us(), {}};
+    SpaceResult result{of.name(),       of.gpu(),     of.source(),    of.points(), of.timed(), of.refused(),
+                       of.neighbours(), of.best_us(), of.median_us(), {},          {}};
     for (size_t strategy = 0; strategy < settings.strategies.size(); ++strategy)
       result.strategies.push_back(result_of(plan, i, strategy, settings.strategies[strategy], of.points()));
     results.push_back(std::move(result));

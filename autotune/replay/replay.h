@@ -42,6 +42,8 @@ struct SpaceResult {
   double neighbours = 0;  ///< Landscape::neighbours()
   double best_us = 0, median_us = 0;
   std::vector<StrategyResult> strategies;
+  /// Where a model was asked: whether nothing in it was fitted on this problem. For who predicts to say.
+  std::optional<bool> held_out = {};
 };
 
 /// Evaluations that a share of the space is: at least one.

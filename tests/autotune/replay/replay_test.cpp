@@ -194,6 +194,26 @@ TEST(PrintTest, BothTimesStandBesideTheRatio) {
   EXPECT_NE(two.find("mean over the 2 spaces"), std::string::npos);
 }
 
+TEST(PrintTest, HeldOutProblemsStandApart) {
+  std::vector<Landscape> landscapes;
+  for (const int size : {10, 9, 8}) landscapes.emplace_back(square(size, slope));
+  auto results = run(landscapes, {{"random"}, 20, 1});
+  EXPECT_EQ(to_text(results, 20).find("held out"), std::string::npos) << "no model was asked";
+  EXPECT_FALSE(to_json(results, 20).contains("overall_held_out"));
+  for (size_t i = 0; i < results.size(); ++i) results[i].held_out = i == 1;
+  const std::string text = to_text(results, 20);
+  EXPECT_NE(text.find("mean over the 3 spaces"), std::string::npos);
+  EXPECT_NE(text.find("mean over the 1 of them held out"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(to_json(results, 20).dump());
+  const double alone = results[1].strategies[0].at_shares[2].mean;
+  EXPECT_EQ(json.at("overall").at("spaces"), 3);
+  EXPECT_EQ(json.at("overall_held_out").at("spaces"), 1);
+  EXPECT_DOUBLE_EQ(json.at("overall_held_out").at("mean").at("random")[2], alone);
+  EXPECT_NE(json.at("overall").at("mean").at("random")[2], alone);
+  EXPECT_EQ(json.at("spaces")[1].at("held_out"), true);
+  EXPECT_EQ(json.at("spaces")[2].at("held_out"), false);
+}
+
 TEST(PrintTest, PredictedTimesSaySo) {
   RecordedSpace recorded = square(4, slope);
   recorded.source = "predicted";
