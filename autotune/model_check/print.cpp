@@ -32,11 +32,12 @@ std::string line_of(const char* name, const Summary& s) {
   return fmt::format(
       "{}: {} rows of {} problems\n"
       "  among variants within 2 × of the best: Spearman median {}, worst {}, at least 0.80 in {} of {} problems\n"
-      "  regret: top-1 median {}, worst {}; top-16 median {}, worst {}\n"
+      "  regret: top-1 median {}, worst {}; top-16 median {}, worst {}, over {} problems; {} of 16 rows or fewer left "
+      "out\n"
       "  error: median |error| {}, bias {}; within 2 × of the best {}, bias {}\n",
       name, s.rows, s.problems, number(s.spearman), number(s.worst_spearman), s.well_ranked, s.ranked, percent(s.top1),
-      percent(s.worst_top1), percent(s.top16), percent(s.worst_top16), percent(s.error), signed_percent(s.bias),
-      percent(s.near_error), signed_percent(s.near_bias));
+      percent(s.worst_top1), percent(s.top16), percent(s.worst_top16), s.chosen16, s.too_few16, percent(s.error),
+      signed_percent(s.bias), percent(s.near_error), signed_percent(s.near_bias));
 }
 
 /// A row that the model gets wrong.
@@ -83,6 +84,8 @@ nlohmann::ordered_json json_of(const Summary& s) {
           {"worst_top1_regret", json_of(s.worst_top1)},
           {"top16_regret", json_of(s.top16)},
           {"worst_top16_regret", json_of(s.worst_top16)},
+          {"top16_problems", s.chosen16},
+          {"top16_left_out", s.too_few16},
           {"error", json_of(s.error)},
           {"bias", json_of(s.bias)},
           {"near_error", json_of(s.near_error)},

@@ -48,6 +48,11 @@ double best_measured(std::span<const Pair> pairs) {
   return std::ranges::min(pairs, {}, &Pair::measured_us).measured_us;
 }
 
+/// Among so few that all are taken there is nothing to regret, so it scores no model.
+std::optional<double> regret_of_16(std::span<const Pair> pairs) {
+  return pairs.size() > 16 ? regret(pairs, 16) : std::nullopt;
+}
+
 std::optional<double> worst(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional(std::ranges::max(values));
 }
@@ -97,7 +102,7 @@ std::vector<Pair> near_best(std::span<const Pair> pairs, double factor) {
 
 Score score(std::span<const Pair> pairs) {
   const std::vector<Pair> near = near_best(pairs);
-  return {pairs.size(),        near.size(), spearman(near),     regret(pairs, 1), regret(pairs, 16),
+  return {pairs.size(),        near.size(), spearman(near),     regret(pairs, 1), regret_of_16(pairs),
           median_error(pairs), bias(pairs), median_error(near), bias(near)};
 }
 
@@ -113,7 +118,7 @@ Summary summarise(std::span<const std::vector<Pair>> problems) {
     near_rows.insert(near_rows.end(), near.begin(), near.end());
     if (const auto r = spearman(near)) correlations.push_back(*r);
     top1.push_back(*regret(pairs, 1));
-    top16.push_back(*regret(pairs, 16));
+    if (const auto lost = regret_of_16(pairs)) top16.push_back(*lost);
   }
   all.rows = rows.size();
   all.ranked = correlations.size();
@@ -121,6 +126,7 @@ Summary summarise(std::span<const std::vector<Pair>> problems) {
   if (!correlations.empty()) all.worst_spearman = std::ranges::min(correlations);
   all.spearman = median(correlations);
   all.top1 = median(top1), all.worst_top1 = worst(top1);
+  all.chosen16 = top16.size(), all.too_few16 = all.problems - top16.size();
   all.top16 = median(top16), all.worst_top16 = worst(top16);
   all.error = median_error(rows), all.bias = bias(rows);
   all.near_error = median_error(near_rows), all.near_bias = bias(near_rows);

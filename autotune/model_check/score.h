@@ -37,7 +37,8 @@ std::vector<Pair> near_best(std::span<const Pair> pairs, double factor = 2);
 struct Score {
   size_t rows = 0, near = 0;       ///< variants; those within 2 × of the best
   std::optional<double> spearman;  ///< of the near ones
-  std::optional<double> top1, top16;
+  std::optional<double> top1;
+  std::optional<double> top16;                  ///< nothing for 16 rows or fewer: there it is 0 whatever the model
   std::optional<double> error, bias;            ///< of all
   std::optional<double> near_error, near_bias;  ///< of the near ones
 };
@@ -49,6 +50,7 @@ struct Summary {
   std::optional<double> spearman, worst_spearman;
   size_t ranked = 0, well_ranked = 0;  ///< problems with a correlation; those of at least 0.8
   std::optional<double> top1, worst_top1, top16, worst_top16;
+  size_t chosen16 = 0, too_few16 = 0;  ///< problems of more than 16 rows, which top16 is of; the others
   std::optional<double> error, bias, near_error, near_bias;  ///< medians over all rows
 };
 Summary summarise(std::span<const std::vector<Pair>> problems);
