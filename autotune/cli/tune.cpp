@@ -26,12 +26,18 @@ namespace po = boost::program_options;
 /// end the program. Threads started later inherit that; so make it before them.
 class Interrupt {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit Interrupt(std::optional<double> minutes) {
+    using Minutes = std::chrono::duration<double, std::ratio<60>>;
+    constexpr Minutes century(60 * 24 * 365.25 * 100);
+    if (minutes && Minutes(*minutes) < century)
+      deadline_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(Minutes(*minutes));
     sigemptyset(&signals_);
     sigaddset(&signals_, SIGINT);
     sigaddset(&signals_, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-    waiter_ = std::jthread([this, minutes](const std::stop_token& ended) { wait(ended, minutes); });
+    waiter_ = std::jthread([this](const std::stop_token& ended) { wait(ended); });
   }
   ~Interrupt() {
     waiter_.request_stop();
@@ -40,12 +46,10 @@ class Interrupt {
   }
   std::stop_token token() const { return source_.get_token(); }
   bool by_user() const { return by_user_; }
+  std::optional<Clock::time_point> deadline() const { return deadline_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  void wait(const std::stop_token& ended, std::optional<double> minutes) {
-    const auto start = Clock::now();
+  void wait(const std::stop_token& ended) {
     std::optional<Clock::time_point> asked;
     while (!ended.stop_requested()) {
       constexpr timespec patience{0, 50'000'000};
@@ -57,10 +61,11 @@ class Interrupt {
         by_user_ = true;
         source_.request_stop();
       }
-      if (minutes && now - start > std::chrono::duration<double, std::ratio<60>>(*minutes)) source_.request_stop();
+      if (deadline_ && now > *deadline_) source_.request_stop();
     }
   }
 
+  std::optional<Clock::time_point> deadline_;
   sigset_t signals_{}, before_{};
   std::atomic<bool> by_user_{false};
   std::stop_source source_;
@@ -162,12 +167,13 @@ int run(const Options& options) {
   if (options.count("job") == 0) bad_input("tune needs a job: qoqtune tune JOB.yaml");
   const std::vector<std::string> strategies = strategy_names();
   const job::Job job = job::load_job(options["job"].as<std::string>(), families(), strategies);
-  const search::Settings settings = settings_of(job, options);
+  search::Settings settings = settings_of(job, options);
   std::optional<double> minutes = job.search.minutes;
   if (options.count("minutes") != 0) minutes = options["minutes"].as<double>();
   if (minutes && !(*minutes > 0)) bad_input("--minutes {} is out of range, more than 0", *minutes);
 
   Interrupt interrupt(minutes);
+  settings.deadline = interrupt.deadline();
   const auto targets =
       tune::resolve_targets(options.count("gpu") != 0 ? options["gpu"].as<std::vector<std::string>>() : job.targets);
   const tune::Extras extras = extras_of(options);

@@ -61,7 +61,8 @@ class PredictThenMeasure final : public Strategy {
     ranked_ = true;
     const Permutation order(space_.combinations(), settings_.seed);
     std::vector<Point> points;
-    for (uint64_t i = 0; i < space_.combinations() && points.size() < most_predicted; ++i) {
+    const std::size_t most = predicted_points(settings_.budget);
+    for (uint64_t i = 0; i < space_.combinations() && points.size() < most; ++i) {
       if (auto point = space_.at(order(i))) points.push_back(*std::move(point));
     }
     const std::vector<std::optional<double>> predicted = settings_.predict(points);
@@ -86,6 +87,11 @@ class PredictThenMeasure final : public Strategy {
 };
 
 }  // namespace
+
+std::size_t predicted_points(const std::optional<int64_t>& budget) {
+  if (!budget || *budget > static_cast<int64_t>(most_predicted / predicted_per_asked)) return most_predicted;
+  return predicted_per_asked * static_cast<std::size_t>(*budget);
+}
 
 std::unique_ptr<Strategy> make_predict_then_measure(Space space, const Settings& settings) {
   return std::make_unique<PredictThenMeasure>(std::move(space), settings);

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +39,8 @@ struct Settings {
   std::optional<int64_t> budget = {};  ///< most points asked; nothing: until the strategy ends
   uint64_t seed = 1;
   Predict predict = {};  ///< for strategies that need predictions; others never call it
+  /// When the search will be stopped, where that is known: who predicts must leave time to measure.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
 };
 
 /// A line of the table of strategies.

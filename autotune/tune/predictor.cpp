@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 
 #include "autotune/tune/candidate.h"
 #include "kernels/base/error.h"
@@ -42,6 +44,19 @@ std::vector<std::optional<double>> predict_points(Workshop& workshop, const Fami
   }
   progress.enter(workshop.target.name + "  " + problem.text());
   return predicted;
+}
+
+HalfTime::HalfTime(const std::stop_token& outer, std::optional<Clock::time_point> deadline)
+    : passed_on_(outer, Pass{source_}) {
+  if (!deadline) return;
+  const auto now = Clock::now();
+  timer_ = std::jthread([this, half = now + (*deadline - now) / 2](const std::stop_token& ended) {
+    std::mutex guard;
+    std::condition_variable_any never;
+    std::unique_lock lock(guard);
+    never.wait_until(lock, ended, half, [] { return false; });
+    source_.request_stop();
+  });
 }
 
 bool predicts(const search::Settings& settings) {

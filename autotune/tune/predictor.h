@@ -1,7 +1,9 @@
 #pragma once
+#include <chrono>
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <thread>
 #include <vector>
 
 #include "autotune/search/strategy.h"
@@ -16,10 +18,28 @@ namespace qoq::tune {
 /// measuring is predicting.
 ///
 /// Nothing for a point that is not supported, is refused by the compiler, spills, or fits no SM; nothing for all that
-/// are left when a stop is asked for.
+/// are left when a stop is asked for; what is built by then is predicted.
 std::vector<std::optional<double>> predict_points(Workshop& workshop, const Family& family, const Problem& problem,
                                                   std::span<const Point> points, Progress& progress,
                                                   const std::stop_token& stop);
+
+/// Asks for a stop when another does, and at a moment of its own: predicting ends at half the time that is left, so
+/// that the other half can measure what was ranked by then.
+class HalfTime {
+ public:
+  using Clock = std::chrono::steady_clock;
+  HalfTime(const std::stop_token& outer, std::optional<Clock::time_point> deadline);
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  struct Pass {
+    std::stop_source& source;
+    void operator()() const { source.request_stop(); }
+  };
+  std::stop_source source_;
+  std::stop_callback<Pass> passed_on_;
+  std::jthread timer_;  ///< last: ends before what it uses
+};
 
 /// Where the strategy needs predictions: throws Fault::Input, naming the GPU, when a target has no sheet to predict on,
 /// and says of simulated targets that there measuring is predicting.

@@ -134,7 +134,8 @@ void Run::search(const Family& family, const Problem& problem) {
 /// For a strategy that ranks by them; those of rows to come are kept, so that each can say what was expected of it.
 std::vector<std::optional<double>> Run::predictions(const Family& family, const Problem& problem,
                                                     std::span<const Point> points) {
-  auto predicted = predict_points(shop_, family, problem, points, progress_, stop_);
+  const HalfTime half(stop_, settings_.deadline);
+  auto predicted = predict_points(shop_, family, problem, points, progress_, half.token());
   for (size_t i = 0; i < points.size(); ++i) {
     if (predicted[i]) predicted_us_[family.variant(points[i], problem)] = *predicted[i];
   }

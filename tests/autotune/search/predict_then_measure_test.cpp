@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/base/error.h"
 #include "tests/autotune/search/rugged.h"
@@ -115,18 +116,51 @@ TEST(PredictThenMeasure, WhatCannotBePredictedComesLast) {
   EXPECT_EQ(ask(predicted, ladder(40)).order.size(), 16u) << "no prediction at all: sixteen at random";
 }
 
-TEST(PredictThenMeasure, AHugeSpaceIsSampled) {
+/// Points of a space of 2^60 that the strategy has predicted when it asks for the first.
+std::vector<Point> predicted_of_huge(std::optional<int64_t> budget, uint64_t seed = 1) {
   std::vector<Parameter> parameters;
   for (int i = 0; i < 20; ++i) parameters.push_back(range(fmt::format("p{}", 10 + i), 8));
-  size_t predicted = 0;
-  Settings settings{"predict-then-measure", {}, 1};
+  std::vector<Point> predicted;
+  Settings settings{"predict-then-measure", budget, seed};
   settings.predict = [&](std::span<const Point> points) {
-    predicted += points.size();
+    predicted.insert(predicted.end(), points.begin(), points.end());
     return std::vector<std::optional<double>>(points.size(), 5);
   };
   const auto strategy = make_strategy(settings, Space(parameters));
-  EXPECT_EQ(strategy->ask().size(), first_asked);
-  EXPECT_EQ(predicted, most_predicted);
+  EXPECT_EQ(strategy->ask().size(), std::min<size_t>(first_asked, static_cast<size_t>(budget.value_or(1000))));
+  return predicted;
+}
+
+TEST(PredictThenMeasure, AHugeSpaceIsSampled) { EXPECT_EQ(predicted_of_huge({}).size(), most_predicted); }
+
+TEST(PredictThenMeasure, TheBudgetBoundsWhatIsPredicted) {
+  EXPECT_EQ(predicted_of_huge(32).size(), 32 * predicted_per_asked);
+  EXPECT_EQ(predicted_of_huge(3).size(), 3 * predicted_per_asked);
+  EXPECT_EQ(predicted_of_huge(32), predicted_of_huge(32));
+  EXPECT_NE(predicted_of_huge(32, 2), predicted_of_huge(32)) << "drawn from the seed";
+  EXPECT_EQ(predicted_points(1250), most_predicted);
+  EXPECT_EQ(predicted_points(1249), 1249 * predicted_per_asked);
+  EXPECT_EQ(predicted_points(std::numeric_limits<int64_t>::max()), most_predicted);
+}
+
+TEST(PredictThenMeasure, WhereThePredictingGivesUpTheBestOfThatAreAsked) {
+  size_t left = 50;
+  std::vector<int> ranked;
+  Settings settings{"predict-then-measure", {}, 1};
+  settings.predict = [&](std::span<const Point> points) {
+    std::vector<std::optional<double>> list(points.size());
+    for (size_t i = 0; i < points.size() && left > 0; ++i, --left) {
+      ranked.push_back(points[i].at("a"));
+      list[i] = 100 + points[i].at("a");
+    }
+    return list;
+  };
+  const auto strategy = make_strategy(settings, Space({range("a", 1000)}));
+  std::vector<int> asked;
+  for (const Point& point : strategy->ask()) asked.push_back(point.at("a"));
+  std::ranges::sort(ranked);
+  ranked.resize(first_asked);
+  EXPECT_EQ(asked, ranked);
 }
 
 TEST(PredictThenMeasure, WithoutPredictionsItIsRefused) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "kernels/base/error.h"
 #include "tests/autotune/tune/fakes.h"
 
@@ -108,6 +111,29 @@ TEST(Predictor, AStopEndsThePredicting) {
   store::Store store = store::Store::open(bench.folder / "tune.db", store::Mode::ReadWrite);
   tune(toy_job({"toy i8 n=64"}), shops, store, bench.settings, progress, stop.get_token(), bench.families);
   EXPECT_TRUE(store.candidates({}).empty()) << "no candidate was tried";
+}
+
+TEST(Predictor, HalfOfTheTimeIsLeftToMeasure) {
+  Bench bench;
+  bench.family().b = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18};  // 400 points of 20 ms: eight seconds to predict
+  std::set<std::string> predicted;
+  bench.script.after = [&](const std::string& event) {
+    if (event.starts_with("prove ")) return;
+    if (event.starts_with("compile ")) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (event.starts_with("time ")) predicted.insert(event);
+  };
+  bench.settings.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  bench.run();
+  EXPECT_LT(predicted.size(), 100u) << "half a second of compiling, and no more";
+  EXPECT_GE(bench.recorded().size(), 1u);
+}
+
+TEST(Predictor, WithoutADeadlineTheOuterStopAloneCounts) {
+  std::stop_source outer;
+  const HalfTime half(outer.get_token(), {});
+  EXPECT_FALSE(half.token().stop_requested());
+  outer.request_stop();
+  EXPECT_TRUE(half.token().stop_requested());
 }
 
 TEST(Predictor, NobodyKnowsHowManyItWillAskFor) {
