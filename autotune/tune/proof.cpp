@@ -1,5 +1,6 @@
 #include "autotune/tune/proof.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -41,6 +42,7 @@ class EmulatorProof final : public Proof {
       : compiler_(std::move(compiler)), verifier_(std::move(verifier)), jobs_(jobs), seed_(seed) {}
 
   size_t batch() const override { return 64; }
+  size_t short_batch() const override { return std::clamp<size_t>(static_cast<size_t>(jobs_), 1, batch()); }
 
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<size_t> open;  // first of each kind that has no verdict yet

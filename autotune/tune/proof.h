@@ -28,6 +28,8 @@ class Proof {
   /// How many variants are best proven together: each batch is recorded before the next begins, so that one which takes
   /// the GPU's context with it is on record.
   virtual size_t batch() const = 0;
+  /// The fewest that keep all processors busy: taken shortly before a deadline, since a batch that it cuts is lost.
+  virtual size_t short_batch() const { return batch(); }
   /// One verdict each, in order. Nothing is timed meanwhile.
   virtual std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) = 0;
 };

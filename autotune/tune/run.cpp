@@ -25,6 +25,9 @@ constexpr size_t revalidated_points = 6;
 /// Builds that are made while the GPU works on those before them.
 constexpr size_t built_ahead = 16;
 
+/// Proving a whole batch may take that long.
+constexpr std::chrono::minutes last_minute{1};
+
 /// What was measured of a GPU's ceilings last, in whatever environment of it.
 std::vector<roofline::Measured> measured_ceilings(const store::Store& store, const std::string& uuid) {
   std::vector<roofline::Measured> measured;
@@ -246,8 +249,9 @@ std::vector<Built> Run::kept(std::vector<Built> part, const std::vector<compile:
 }
 
 void Run::prove_and_time(const std::vector<Built>& built, const std::optional<Point>& published) {
-  for (size_t begin = 0; begin < built.size() && !stop_.stop_requested(); begin += shop_.proof->batch()) {
-    const size_t count = std::min(shop_.proof->batch(), built.size() - begin);
+  for (size_t begin = 0, count = 0; begin < built.size() && !stop_.stop_requested(); begin += count) {
+    const bool soon = settings_.deadline && *settings_.deadline - std::chrono::steady_clock::now() < last_minute;
+    count = std::min(soon ? shop_.proof->short_batch() : shop_.proof->batch(), built.size() - begin);
     const auto first = built.begin() + static_cast<std::ptrdiff_t>(begin);
     const std::vector<Built> part(first, first + static_cast<std::ptrdiff_t>(count));
     const std::vector<verify::Verdict> verdicts = shop_.proof->prove(part, stop_);

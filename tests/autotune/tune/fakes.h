@@ -67,7 +67,7 @@ struct Script {
   std::map<std::string, verify::Verdict> verdicts;    ///< others are ok
   std::map<std::string, double> times_us;             ///< others take 10
   std::map<std::string, roofline::Subject> subjects;  ///< predicted on the sheet instead
-  size_t proof_batch = 64;
+  size_t proof_batch = 64, short_batch = 64;
   std::set<std::string> untimed;                        ///< the clock has a reason
   std::function<void(const std::string& event)> after;  ///< sees every event as it is written
   Diary diary;
@@ -116,6 +116,7 @@ class ScriptedProof final : public Proof {
  public:
   explicit ScriptedProof(Script& script) : script_(script) {}
   size_t batch() const override { return script_.proof_batch; }
+  size_t short_batch() const override { return script_.short_batch; }
   std::vector<verify::Verdict> prove(const std::vector<Built>& built, std::stop_token stop) override {
     std::vector<verify::Verdict> verdicts(built.size());
     for (size_t i = 0; i < built.size() && !stop.stop_requested(); ++i) {

@@ -128,6 +128,26 @@ TEST(Predictor, HalfOfTheTimeIsLeftToMeasure) {
   EXPECT_GE(bench.recorded().size(), 1u);
 }
 
+TEST(Predictor, ShortlyBeforeTheDeadlineEachIsRecordedAsSoonAsItIsProven) {
+  const auto recorded_of_stopped = [](std::chrono::minutes left) {
+    Bench bench;
+    bench.script.short_batch = 2;
+    std::stop_source stop;
+    size_t proven = 0;
+    bench.script.after = [&](const std::string& event) {
+      if (event.starts_with("prove ") && ++proven == 7) stop.request_stop();
+    };
+    bench.settings.deadline = std::chrono::steady_clock::now() + left;
+    auto shops = workshops(bench.script);
+    Progress progress(0, true);
+    store::Store store = store::Store::open(bench.folder / "tune.db", store::Mode::ReadWrite);
+    tune(toy_job({"toy i8 n=64"}), shops, store, bench.settings, progress, stop.get_token(), bench.families);
+    return store.candidates({}).size();
+  };
+  EXPECT_EQ(recorded_of_stopped(std::chrono::minutes(60)), 0u) << "a batch that was cut";
+  EXPECT_EQ(recorded_of_stopped(std::chrono::minutes(1)), 6u);
+}
+
 TEST(Predictor, WithoutADeadlineTheOuterStopAloneCounts) {
   std::stop_source outer;
   const HalfTime half(outer.get_token(), {});
