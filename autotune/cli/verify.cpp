@@ -30,6 +30,22 @@ void declare(po::options_description& options, po::positional_options_descriptio
   declare_format(options);
 }
 
+/// Whose limits the emulator keeps to: an H200's, or, for a variant that is nothing for it (int4 tensor cores), an
+/// A100's.
+tune::Target emulated_target(const Options& options) {
+  std::vector<tune::Target> targets = tune::resolve_targets({"sim:h200", "sim:a100-80"});
+  if (options.count("variant") != 0) {
+    const std::string id = options["variant"].as<std::string>();
+    const Problem shape =
+        options.count("problem") != 0 ? Problem::parse(options["problem"].as<std::string>()) : default_problem(id);
+    const auto [family, point, problem] = read_variant(id, shape);
+    if (family->unsupported(point, problem, targets[0].device) &&
+        !family->unsupported(point, problem, targets[1].device))
+      return targets[1];
+  }
+  return targets[0];
+}
+
 std::vector<tune::Built> variants_to_prove(const Options& options, const tune::Target& target, uint64_t seed) {
   const std::string id = options.count("variant") != 0 ? options["variant"].as<std::string>() : "";
   const Problem shape =
@@ -58,10 +74,8 @@ int run(const Options& options) {
   if (on != "emulator" && !on.starts_with("cuda")) bad_input("--on {} is unknown; emulator or cuda:0", on);
   if (const int64_t count = options["count"].as<int64_t>(); count < 1)
     bad_input("--count {} is out of range, 1 or more", count);
-  const tune::Target target = tune::resolve_targets({on == "emulator" ? "sim:h200"
-                                                     : on == "cuda"   ? "cuda:0"
-                                                                      : on})
-                                  .front();
+  const tune::Target target =
+      on == "emulator" ? emulated_target(options) : tune::resolve_targets({on == "cuda" ? "cuda:0" : on}).front();
   const uint64_t seed = cli::seed(options).value_or(std::random_device{}());
   std::vector<tune::Built> built = variants_to_prove(options, target, seed);
 

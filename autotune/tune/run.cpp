@@ -99,8 +99,17 @@ void Run::problem(const Problem& problem) {
     revalidate(problem);
   } else {
     for (const Family* family : solvers(problem, families_)) search(*family, problem);
+    say_if_nothing_came_of(problem);
   }
   finish(problem);
+}
+
+void Run::say_if_nothing_came_of(const Problem& problem) {
+  const bool timed = std::ranges::any_of(times_, [](const auto& each) { return each.second.has_value(); });
+  if (timed || stop_.stop_requested()) return;
+  progress_.say(times_.empty() ? fmt::format("{}: the job's space holds no kernel of this scheme", problem.text())
+                               : fmt::format("{}: none of {} kernels can be used on {}; their rows say why",
+                                             problem.text(), times_.size(), shop_.target.name));
 }
 
 /// What follows a problem's search.

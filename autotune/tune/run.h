@@ -41,6 +41,7 @@ class Run {
   std::vector<std::optional<double>> predictions(const Family& family, const Problem& problem,
                                                  std::span<const Point> points);
   void revalidate(const Problem& problem);
+  void say_if_nothing_came_of(const Problem& problem);
   void finish(const Problem& problem);
   void remember(const Problem& problem);
   void note_best(const store::Candidate& row);

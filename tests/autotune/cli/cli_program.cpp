@@ -137,10 +137,13 @@ std::vector<std::string> tune(const fs::path& folder, const std::vector<std::str
   return arguments;
 }
 
-size_t count_candidates(const fs::path& database) {
+size_t count_candidates(const fs::path& database, bool ablations) {
   try {
     SQLite::Database raw(database.string(), SQLite::OPEN_READONLY, 5000);
-    return static_cast<size_t>(raw.execAndGet("SELECT count(*) FROM candidate").getInt64());
+    SQLite::Statement query(raw, "SELECT count(*) FROM candidate WHERE ablated = 0 OR ?");
+    query.bind(1, ablations ? 1 : 0);
+    query.executeStep();
+    return static_cast<size_t>(query.getColumn(0).getInt64());
   } catch (const SQLite::Exception&) {
     return 0;  // not made yet
   }

@@ -68,7 +68,7 @@ std::string long_job();
 std::vector<std::string> tune(const fs::path& folder, const std::vector<std::string>& more = {});
 
 /// How many candidates are in the database just now; 0 while there is none yet.
-size_t count_candidates(const fs::path& database);
+size_t count_candidates(const fs::path& database, bool ablations = false);
 
 /// The database's candidates without ablations, each as "target problem variant outcome median"; checks that it is
 /// whole.
