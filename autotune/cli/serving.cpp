@@ -25,7 +25,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "\"w4a8-g128 kv4\" …; may be given several times (default: all)")(
       "batch", po::value<int>()->value_name("N"), "sequences at once (default: the fastest number that fits)")(
       "prices", po::value<std::string>()->default_value("")->value_name("FILE"),
-      "GPUs' memory and dollars an hour (default: configs/prices/gpus.yaml)");
+      "GPUs' memory and dollars an hour (default: the program's copy of configs/prices/gpus.yaml)");
   declare_format(options);
 }
 
