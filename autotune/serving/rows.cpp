@@ -20,10 +20,10 @@ void add_attention(roofline::KernelTimes& times, const Problem& problem, double 
   const size_t slash = heads.find('/');
   if (slash == std::string::npos || context.find(',') != std::string::npos) return;  // ragged lists are their own work
   const int q_heads = std::stoi(heads.substr(0, slash)), kv_heads = std::stoi(heads.substr(slash + 1));
-  const auto tokens = static_cast<double>(problem.size("batch") * problem.size("ctx"));
+  const int64_t tokens = problem.size("ctx");
   const std::string key =
       roofline::KernelTimes::attention_key(problem.scheme, q_heads, kv_heads, static_cast<int>(problem.size("dh")));
-  times.attentions[key].add(tokens, us, basis);
+  times.attentions[key][tokens].add(static_cast<double>(problem.size("batch") * tokens), us, basis);
 }
 
 }  // namespace
