@@ -25,7 +25,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "\"w4a8-g128 kv4\" …; may be given several times (default: all)")(
       "batch", po::value<int>()->value_name("N"), "sequences at once (default: the fastest number that fits)")(
       "prices", po::value<std::string>()->default_value("")->value_name("FILE"),
-      "GPUs' memory and dollars an hour (default: configs/prices/gpus.yaml)");
+      "GPUs' memory and dollars an hour (default: the program's copy of configs/prices/gpus.yaml)");
   declare_format(options);
 }
 
@@ -42,7 +42,11 @@ int run(const Options& options) {
   const std::vector<std::string> schemes = schemes_of(options);
   const serving::Prices prices = serving::load_prices(options["prices"].as<std::string>());
   std::optional<int> batch;
-  if (options.count("batch") != 0) batch = options["batch"].as<int>();
+  if (options.count("batch") != 0) {
+    batch = options["batch"].as<int>();
+    const int most = roofline::Assumptions{}.most_sequences;
+    if (*batch < 1 || *batch > most) bad_input("--batch {}: from 1 to {} sequences run at once", *batch, most);
+  }
   const store::Store store = store::Store::open(options["db"].as<std::string>(), store::Mode::ReadOnly);
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   std::string text;
@@ -53,8 +57,12 @@ int run(const Options& options) {
     if (!gpu) fail("{} has no sheet: its memory's bandwidth and its fp16 rate are not known", row->environment.product);
     const bool one = !options["gpu"].as<std::string>().empty();
     if (!one && !prices.gpus.contains(gpu->id)) {
-      text += fmt::format("{}left out: {}: {} has no price and no memory size for it\n", text.empty() ? "" : "\n",
-                          target, prices.file);
+      const std::string reason = fmt::format("{} has no price and no memory size for it", prices.file);
+      text += fmt::format("{}left out: {}: {}\n", text.empty() ? "" : "\n", target, reason);
+      json.push_back({{"model", model.name},
+                      {"gpu", gpu->id},
+                      {"schemes", nlohmann::ordered_json::array()},
+                      {"left_out", fmt::format("{}: {}", target, reason)}});
       continue;
     }
     const roofline::KernelTimes times = serving::kernel_times(store, row->id);

@@ -1,10 +1,12 @@
 #include "autotune/job/config_file.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "kernels/base/embedded.h"
+#include "kernels/base/error.h"
 #include "kernels/base/file.h"
 
 namespace qoq::embedded {
@@ -14,6 +16,13 @@ extern const std::span<const File> job_configs;
 namespace qoq::job {
 namespace fs = std::filesystem;
 namespace {
+
+std::optional<Yaml> find_embedded(const std::string& path) {
+  for (const embedded::File& file : embedded::job_configs) {
+    if (file.path == path) return Yaml::parse(path + " (in the program)", std::string(file.text));
+  }
+  return std::nullopt;
+}
 
 /// Names of the configurations in one folder, on disk or in the program ("configs/models").
 void add_names(const fs::path& folder, std::set<std::string>& names) {
@@ -43,9 +52,7 @@ Yaml read_config(std::string_view kind, const std::string& reference, const fs::
     if (auto text = read_file_if_present(path)) return Yaml::parse(path.lexically_normal().string(), *text);
   }
   const std::string wanted = candidates.back().lexically_normal().string();
-  for (const embedded::File& file : embedded::job_configs) {
-    if (file.path == wanted) return Yaml::parse(wanted + " (in the program)", std::string(file.text));
-  }
+  if (auto shipped = find_embedded(wanted)) return *std::move(shipped);
   if (is_path) bad_input_at(at, "no file {}", wanted);
   std::set<std::string> names;
   add_names(beside, names);
@@ -53,6 +60,12 @@ Yaml read_config(std::string_view kind, const std::string& reference, const fs::
   const std::vector<std::string> known(names.begin(), names.end());
   bad_input_at(at, "no {} called \"{}\"{}", kind.empty() ? "job" : kind.substr(0, kind.size() - 1), reference,
                suggestion(reference, known));
+}
+
+Yaml shipped_config(std::string_view kind, const std::string& name) {
+  const std::string path = (fs::path("configs") / kind / (name + ".yaml")).string();
+  if (auto shipped = find_embedded(path)) return *std::move(shipped);
+  fail("{} is not in the program", path);
 }
 
 }  // namespace qoq::job

@@ -14,4 +14,8 @@ namespace qoq::job {
 Yaml read_config(std::string_view kind, const std::string& reference, const std::filesystem::path& folder,
                  const Location& at);
 
+/// The copy in the program, whatever lies on disk: for what must not depend on the working directory. Fails when there
+/// is none.
+Yaml shipped_config(std::string_view kind, const std::string& name);
+
 }  // namespace qoq::job

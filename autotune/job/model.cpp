@@ -36,6 +36,27 @@ std::string uneven_split(const Model& model, const std::string& layer, int tp, i
   return "";
 }
 
+Model read_model(const Yaml& file) {
+  const Record record(file, model_keys);
+  Model model;
+  model.name = record.require("name").text();
+  model.hidden = record.require("hidden").integer(1, widest);
+  model.intermediate = record.require("intermediate").integer(1, widest);
+  model.layers = static_cast<int>(record.require("layers").integer(1, 10000));
+  model.q_heads = static_cast<int>(record.require("q_heads").integer(1, 10000));
+  model.kv_heads = static_cast<int>(record.require("kv_heads").integer(1, 10000));
+  model.head_dim = static_cast<int>(record.require("head_dim").integer(1, 10000));
+  model.vocab = record.require("vocab").integer(1, widest);
+  if (int64_t{model.q_heads} * model.head_dim != model.hidden) {
+    record.require("q_heads").fault("{} heads of {} make {}, but hidden is {}", model.q_heads, model.head_dim,
+                                    int64_t{model.q_heads} * model.head_dim, model.hidden);
+  }
+  if (model.q_heads % model.kv_heads != 0) {
+    record.require("kv_heads").fault("{} KV heads do not divide the {} query heads", model.kv_heads, model.q_heads);
+  }
+  return model;
+}
+
 }  // namespace
 
 const std::vector<std::string>& linear_layers() {
@@ -66,25 +87,9 @@ std::variant<Linear, Refusal> shard(const Model& model, const std::string& layer
 }
 
 Model load_model(const std::string& name, const std::filesystem::path& folder, const Location& at) {
-  const Yaml file = read_config("models", name, folder, at);
-  const Record record(file, model_keys);
-  Model model;
-  model.name = record.require("name").text();
-  model.hidden = record.require("hidden").integer(1, widest);
-  model.intermediate = record.require("intermediate").integer(1, widest);
-  model.layers = static_cast<int>(record.require("layers").integer(1, 10000));
-  model.q_heads = static_cast<int>(record.require("q_heads").integer(1, 10000));
-  model.kv_heads = static_cast<int>(record.require("kv_heads").integer(1, 10000));
-  model.head_dim = static_cast<int>(record.require("head_dim").integer(1, 10000));
-  model.vocab = record.require("vocab").integer(1, widest);
-  if (int64_t{model.q_heads} * model.head_dim != model.hidden) {
-    record.require("q_heads").fault("{} heads of {} make {}, but hidden is {}", model.q_heads, model.head_dim,
-                                    int64_t{model.q_heads} * model.head_dim, model.hidden);
-  }
-  if (model.q_heads % model.kv_heads != 0) {
-    record.require("kv_heads").fault("{} KV heads do not divide the {} query heads", model.kv_heads, model.q_heads);
-  }
-  return model;
+  return read_model(read_config("models", name, folder, at));
 }
+
+Model shipped_model(const std::string& name) { return read_model(shipped_config("models", name)); }
 
 }  // namespace qoq::job

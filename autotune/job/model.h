@@ -58,4 +58,7 @@ std::variant<Heads, Refusal> shard_heads(const Model& model, int tp);
 /// model that does not exist is a fault `at` where it was named.
 Model load_model(const std::string& name, const std::filesystem::path& folder, const Location& at = {});
 
+/// The program's own copy ("llama-3-8b"), whatever lies on disk. Fails when there is none of that name.
+Model shipped_model(const std::string& name);
+
 }  // namespace qoq::job

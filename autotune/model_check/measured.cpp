@@ -14,11 +14,6 @@
 namespace qoq::model_check {
 namespace {
 
-/// "sm_90a" → 90.
-int capability_of(const std::string& architecture) {
-  return std::stoi(architecture.substr(architecture.find('_') + 1));
-}
-
 /// The ceilings measured last on the environment's GPU.
 std::vector<roofline::Measured> ceilings_of(const store::Store& store, const store::EnvironmentRow& of) {
   std::vector<roofline::Measured> measured;
@@ -129,7 +124,7 @@ std::vector<MeasuredSet> read_measured(const store::Store& store, const ReadSett
     if (rows.empty()) continue;
     MeasuredSet set;
     set.environment = row.environment;
-    const auto sheet = roofline::sheet_of(set.environment.product, capability_of(set.environment.architecture));
+    const auto sheet = roofline::sheet_of(set.environment.product, set.environment.architecture);
     if (!sheet)
       bad_input("{}: there is no sheet of {} ({}) to predict by", store.path().string(), set.environment.product,
                 set.environment.architecture);

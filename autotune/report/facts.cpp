@@ -44,12 +44,6 @@ std::vector<Candidate> fastest_rows(const std::vector<const Candidate*>& rows, S
   return fastest;
 }
 
-/// An ablation is named like its kernel, or with ".ablated" behind that.
-bool is_ablation_of(std::string_view ablation, std::string_view variant) {
-  return ablation.starts_with(variant) &&
-         (ablation.size() == variant.size() || ablation.substr(variant.size()) == ".ablated");
-}
-
 ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const Candidate*>& rows,
                        const Chosen* choice) {
   ProblemFacts facts;
@@ -77,10 +71,6 @@ ProblemFacts summarise(const store::ProblemRow& problem, const std::vector<const
   }
   if (next) facts.runner_up = *next;
   facts.fastest = fastest_rows(rows, chosen->source);
-  for (const Candidate* row : rows) {
-    const bool same = row->ablated && row->outcome == Outcome::Ok && row->median_us && row->source == chosen->source;
-    if (same && is_ablation_of(row->variant, chosen->variant)) facts.ablation = *row;
-  }
   facts.progress = track_progress(rows, chosen->source);
   return facts;
 }
@@ -372,6 +362,10 @@ Facts collect_facts(const store::Store& store, const Candidates& candidates, con
       std::map<std::string, std::vector<OverheadFacts>> overheads = read_overheads(list);
       for (ProblemFacts& problem : facts.gpus.back().problems) {
         problem.overheads = std::move(overheads[problem.problem.text]);
+        std::erase_if(problem.overheads, [&](const OverheadFacts& of) {
+          const bool won = of.kernel == problem.chosen_variant || (problem.race && problem.race->winner == of.kernel);
+          return !won && !of.best_of_form;  // of an earlier run's winner
+        });
         if (auto weight = weight_of.find(problem.problem.text); weight != weight_of.end())
           problem.weight = weight->second;
       }

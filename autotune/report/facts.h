@@ -65,7 +65,6 @@ struct ProblemFacts {
   std::optional<store::Candidate> chosen;     ///< its row; none when the variant was not tuned on this problem
   std::optional<store::Candidate> runner_up;  ///< the fastest other row of the chosen one's source and layout
   std::optional<store::Candidate> published;  ///< QServe's table point, whatever became of it
-  std::optional<store::Candidate> ablation;   ///< the chosen variant without its dequantisation, of the same source
   std::vector<store::Candidate> fastest;      ///< at most kFastest of the chosen one's source, whatever their layout
   double weight = 0;                          ///< of all jobs' uses; 0: in no job
   bool listed = true;                         ///< among those that take most of the job's time: has its row in tables
@@ -75,7 +74,8 @@ struct ProblemFacts {
   std::vector<BaselineFacts> baselines;  ///< in the order recorded
   std::optional<store::RaceRow> race;    ///< of its fastest variants
   std::vector<ProfiledRow> profiled;     ///< in the order recorded
-  std::vector<OverheadFacts> overheads;  ///< of kernels that have an ablation row, fastest first
+  std::vector<OverheadFacts> overheads;  ///< ablation rows of the chosen kernel, the race's winner and the best of
+                                         ///< each dequantisation form, fastest kernel first
 
   bool timed() const { return chosen && chosen->median_us; }
   /// Weight × time: by this the problems of a large job are told from those nobody will miss.

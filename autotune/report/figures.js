@@ -106,14 +106,17 @@ const ceilingLabels = {
   afterDatasetsDraw(chart) { if (!chart.named) nameCeilings(chart); },
 };
 
+/** So many --series-N there are in report.css. */
+const colours = 8;
+
 function pointSets(plot) {
   const loud = plot.series.filter((series) => !series.quiet);
   const points = plot.series.map((series) => {
     const i = loud.indexOf(series);
-    const color = series.quiet ? css("--quiet") : css(`--series-${i % 6}`);
+    const color = series.quiet ? css("--quiet") : css(`--series-${i % colours}`);
     // Another operator's points are hollow, so they take a shape that has an inside.
-    // Colours come again after six: then with another shape.
-    const turn = i + Math.floor(i / 6);
+    // Colours come again after the last one: then with another shape.
+    const turn = i - Math.floor(i / colours);
     const shape = series.hollow ? shapes[turn % 4] : shapes[turn % shapes.length];
     const marks = series.plain || series.quiet ? 0 : 5;
     return {
@@ -126,7 +129,7 @@ function pointSets(plot) {
       backgroundColor: series.hollow ? "transparent" : color,
       pointStyle: series.plain ? "line" : shape,
       pointBorderColor: color,
-      pointBorderWidth: series.hollow || i % 6 > 3 ? 2 : 1,
+      pointBorderWidth: series.hollow || turn % shapes.length > 3 ? 2 : 1,
       pointRadius: marks,
       pointHoverRadius: series.quiet ? 3 : 7,
       pointHitRadius: series.quiet ? 4 : 1,
@@ -151,7 +154,7 @@ function pointSets(plot) {
 
 function barSets(plot) {
   return plot.series.map((series, i) => {
-    const color = css(`--series-${i % 6}`);
+    const color = css(`--series-${i % colours}`);
     return {
       label: series.label,
       data: series.values.map((value, k) => ({ x: plot.x.categories[k], y: value, text: series.text?.[k] })),

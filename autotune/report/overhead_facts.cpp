@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace qoq::report {
 
@@ -40,12 +41,13 @@ std::optional<InstructionFacts> instructions(const json& overhead, const char* o
 OverheadFacts read_one(const store::Candidate& row) {
   OverheadFacts facts;
   facts.ablation = row.variant;
+  facts.kernel = row.variant.substr(0, row.variant.rfind(".ablated"));
   facts.outcome = row.outcome;
   facts.reason = row.reason;
   if (row.outcome != store::Outcome::Ok) return facts;
   const json details = json::parse(row.details, nullptr, false);
   const json overhead = details.is_object() && details.contains("overhead") ? details["overhead"] : json::object();
-  facts.kernel = text(overhead, {"of"});
+  if (std::string of = text(overhead, {"of"}); !of.empty()) facts.kernel = std::move(of);
   facts.dequant = text(overhead, {"labels", "dequant"});
   facts.source = row.source;
   facts.kernel_us = number(overhead, {"kernel_us"}).value_or(0);
@@ -62,12 +64,42 @@ OverheadFacts read_one(const store::Candidate& row) {
   return facts;
 }
 
+/// How a kernel dequantises: the value of its point's parameter "dequant", or -1.
+int form_of(const store::Candidate& row) {
+  return static_cast<int>(number(json::parse(row.point, nullptr, false), {"dequant"}).value_or(-1));
+}
+
+/// Problem, source and form, and the fastest kernel.
+using BestOfForm = std::map<std::tuple<std::string, store::Source, int>, const store::Candidate*>;
+
+/// Only of problems that have ablations: a large store's other rows need not be looked into.
+template <typename Found>
+BestOfForm best_of_forms(const std::vector<store::Candidate>& rows, const Found& found) {
+  BestOfForm best;
+  for (const store::Candidate& row : rows) {
+    const bool kernel =
+        !row.ablated && !row.baseline && row.outcome == store::Outcome::Ok && row.median_us && !row.verified_on.empty();
+    if (!kernel || !found.contains(row.problem)) continue;
+    const store::Candidate*& first = best[{row.problem, row.source, form_of(row)}];
+    const auto order = [](const store::Candidate& each) { return std::tie(*each.median_us, each.variant); };
+    if (!first || order(row) < order(*first)) first = &row;
+  }
+  return best;
+}
+
 }  // namespace
 
 std::map<std::string, std::vector<OverheadFacts>> read_overheads(const std::vector<store::Candidate>& rows) {
   std::map<std::string, std::vector<OverheadFacts>> found;
   for (const store::Candidate& row : rows) {
     if (row.ablated && !row.baseline) found[row.problem].push_back(read_one(row));
+  }
+  const BestOfForm best = best_of_forms(rows, found);
+  for (const auto& [key, row] : best) {
+    for (OverheadFacts& facts : found.at(row->problem)) {
+      const bool same = !facts.timed() || facts.source == row->source;
+      if (same && facts.kernel == row->variant) facts.best_of_form = true;
+    }
   }
   for (auto& [problem, list] : found) {
     std::ranges::stable_sort(list, {}, [](const OverheadFacts& facts) {

@@ -17,11 +17,12 @@ struct InstructionFacts {
 
 /// A kernel beside the same kernel without its dequantisation (an ablation row's details, key "overhead").
 struct OverheadFacts {
-  std::string kernel;                           ///< variant; empty where the row does not say
+  std::string kernel;                           ///< variant
   std::string ablation;                         ///< its ablation's variant
   store::Outcome outcome = store::Outcome::Ok;  ///< of the ablation
   std::string reason;                           ///< why there are no two times; empty when there are
-  std::string dequant;  ///< the kernel's dequantisation by name: "imad"; empty: it has no choice
+  bool best_of_form = false;  ///< no other kernel of this dequantisation is faster; a resumed run may find one
+  std::string dequant;        ///< the kernel's dequantisation by name: "imad"; empty: it has no choice
 
   store::Source source = store::Source::None;  ///< of both times
   double kernel_us = 0, ablation_us = 0;

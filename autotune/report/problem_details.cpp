@@ -55,11 +55,13 @@ std::string published_text(const ProblemFacts& facts) {
 }
 
 std::string ablation_text(const ProblemFacts& facts) {
-  if (!facts.ablation) return "not recorded for this variant and source";
-  const double ours = *facts.chosen->median_us, without = *facts.ablation->median_us;
+  const auto of_chosen = std::ranges::find_if(facts.overheads, [&](const OverheadFacts& overhead) {
+    return overhead.timed() && overhead.kernel == facts.chosen->variant && overhead.source == facts.chosen->source;
+  });
+  if (of_chosen == facts.overheads.end()) return "not recorded for this variant and source";
   return fmt::format("t(kernel) / t(without dequantisation) − 1 = {}: {} against {} µs, both {}",
-                     signed_percent_text(ours / without - 1), time_text(ours), time_text(without),
-                     store::to_text(facts.chosen->source));
+                     signed_percent_text(of_chosen->overhead()), time_text(of_chosen->kernel_us),
+                     time_text(of_chosen->ablation_us), store::to_text(of_chosen->source));
 }
 
 std::string baselines_text(const ProblemFacts& facts) {

@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr double kWidth = 960, kPlotHeight = 460, kLeft = 76, kRight = 22, kTop = 44, kBottom = 58;
 constexpr double kLetter = 6.9;  ///< mean width of a letter of the texts' 12 px
 // The light colours of report.css.
-constexpr std::array kSeries = {"#0072b2", "#d55e00", "#009e73", "#b4559a", "#c98a00", "#4a9fd0"};
+constexpr std::array kSeries = {"#0072b2", "#d55e00", "#009e73", "#b4559a", "#c98a00", "#4a9fd0", "#332288", "#6b3e1e"};
 constexpr const char *kInk = "#1a1f26", *kQuiet = "#5d6875", *kGrid = "#e9ecf0", *kRoof = "#39424d";
 
 std::string escape(std::string_view text) {
@@ -180,7 +180,7 @@ void draw_series(Picture& picture, const json& series, size_t number, const Axis
   const bool quiet = series.value("quiet", false), hollow = series.value("hollow", false);
   const bool marks = !quiet && !series.value("plain", false);
   const std::string color = quiet ? kQuiet : kSeries.at(number % kSeries.size());
-  const size_t shape = (number + number / 6) % (hollow ? 4 : 6);
+  const size_t shape = (number - number / kSeries.size()) % (hollow ? 4 : 6);
   std::string path, points;
   for (const json& point : series.at("points")) {
     const double px = point.at("x"), py = point.at("y");

@@ -30,7 +30,10 @@ constexpr Words part_words[] = {
     {"shared", "shared memory"},
     {"issue", "issue slots"},
     {"chain", "the chain of dependent steps"},
+    {"same_line", "requests for one line of L2"},
+    {"barrier", "waiting at barriers"},
     {"ramp", "starting and ending of CTAs"},
+    {"merge", "merging the splits' partial results"},
     {"launch", "the launch"},
 };
 std::string words_of(std::string_view part) {
@@ -73,9 +76,10 @@ json details_of(const Candidate& row) {
   return details.is_object() ? details : json::object();
 }
 
-/// Parts below half of the largest hide behind it, but for those that nothing hides.
+/// Parts below half of the largest hide behind it, but for those that the model adds to the rest.
 bool matters(const Parts& parts, const std::string& name) {
-  return name == "ramp" || name == "launch" || (!parts.us.empty() && parts.of(name) >= 0.5 * parts.us.front().second);
+  return name == "ramp" || name == "merge" || name == "launch" ||
+         (!parts.us.empty() && parts.of(name) >= 0.5 * parts.us.front().second);
 }
 
 /// "bn64.st3" → where the ids have corresponding parts; both sides of the difference.

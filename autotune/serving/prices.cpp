@@ -16,7 +16,7 @@ const std::array<std::string, 5> price_keys{"memory_gib", "dollars_per_hour", "d
 constexpr double most_gib = 1e5, most_dollars = 1e5;
 
 job::Yaml read(const std::filesystem::path& path) {
-  if (path.empty()) return job::read_config("prices", "gpus", ".", {"configs/prices/gpus.yaml"});
+  if (path.empty()) return job::shipped_config("prices", "gpus");
   const auto text = read_file_if_present(path);
   if (!text) bad_input("{}: no such file", path.string());
   return job::Yaml::parse(path.string(), *text);

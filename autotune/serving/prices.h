@@ -7,7 +7,7 @@
 
 namespace qoq::serving {
 
-/// A GPU as somebody rents it out, from configs/prices/gpus.yaml or a user's file.
+/// A GPU as somebody rents it out, from the program's configs/prices/gpus.yaml or a user's file.
 struct Price {
   double memory_gib = 0;  ///< 2^30 bytes, as the driver reports it
   double dollars_per_hour = 0;
@@ -27,8 +27,8 @@ struct Prices {
   const Price& of(const std::string& gpu) const;
 };
 
-/// Reads a price file; empty: the one that ships (configs/prices/gpus.yaml, or the copy in the program). Throws
-/// Fault::Input with file, line and column.
+/// Reads a price file; empty: the program's own copy of configs/prices/gpus.yaml. Throws Fault::Input with file, line
+/// and column.
 Prices load_prices(const std::filesystem::path& path = {});
 
 }  // namespace qoq::serving

@@ -1,7 +1,6 @@
 #include "autotune/serving/rows.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "kernels/family.h"
@@ -9,15 +8,6 @@
 namespace qoq::serving {
 
 namespace {
-
-std::string lower_alphanumeric(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
-      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
 
 /// Whether the problem has these fields and no others.
 bool only(const Problem& problem, std::initializer_list<std::string_view> fields) {
@@ -30,10 +20,10 @@ void add_attention(roofline::KernelTimes& times, const Problem& problem, double 
   const size_t slash = heads.find('/');
   if (slash == std::string::npos || context.find(',') != std::string::npos) return;  // ragged lists are their own work
   const int q_heads = std::stoi(heads.substr(0, slash)), kv_heads = std::stoi(heads.substr(slash + 1));
-  const auto tokens = static_cast<double>(problem.size("batch") * problem.size("ctx"));
+  const int64_t tokens = problem.size("ctx");
   const std::string key =
       roofline::KernelTimes::attention_key(problem.scheme, q_heads, kv_heads, static_cast<int>(problem.size("dh")));
-  times.attentions[key].add(tokens, us, basis);
+  times.attentions[key][tokens].add(static_cast<double>(problem.size("batch") * tokens), us, basis);
 }
 
 }  // namespace
@@ -58,19 +48,12 @@ roofline::KernelTimes kernel_times(const store::Store& store, int64_t environmen
 }
 
 std::optional<roofline::Gpu> sheet_of(const store::Environment& environment) {
-  auto sheets = roofline::embedded_gpus();
   if (environment.target.starts_with("sim:")) {
+    auto sheets = roofline::embedded_gpus();
     const auto found = sheets.find(environment.target.substr(4));
     return found == sheets.end() ? std::nullopt : std::optional(std::move(found->second));
   }
-  const std::string product = lower_alphanumeric(environment.product);
-  std::optional<roofline::Gpu> best;
-  for (auto& [id, gpu] : sheets) {
-    const bool named = product.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
-    const bool same = gpu.device.architecture() == environment.architecture;
-    if (named && same && (!best || id.size() > best->id.size())) best = std::move(gpu);
-  }
-  return best;
+  return roofline::sheet_of(environment.product, environment.architecture);
 }
 
 roofline::ModelShape shape_of(const job::Model& model) {

@@ -35,7 +35,7 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
     bad_input("\"{}\" is no target; write cuda:0 or sim:h200", name);
   for (const auto& gpu : attached.gpus) {
     if (gpu.index == index)
-      return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.compute_capability), gpu,
+      return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.architecture(), gpu.memory_bytes), gpu,
               counters::Cupti::get().version_text()};
   }
   bad_input("{} is not here: {}", name,
@@ -44,7 +44,7 @@ Target attached_target(const std::string& name, const runtime::AttachedGpus& att
 
 Target recorded_target(const std::string& name) {
   const runtime::AttachedGpu gpu = measure::RecordedDevice::load(name.substr(name.find(':') + 1)).gpu;
-  return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.compute_capability), gpu};
+  return {name, gpu.device, roofline::sheet_of(gpu.device.name, gpu.device.architecture(), gpu.memory_bytes), gpu};
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <span>
 
@@ -125,15 +124,6 @@ void read_device(const Sheet& sheet, Gpu& gpu) {
     sheet.complain("shared_per_block", "and what is reserved beside it are more than shared_per_sm");
 }
 
-std::string lower_alphanumeric(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
-      result += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
-
 }  // namespace
 
 double Gpu::dram_gbps(bool measured) const {
@@ -209,17 +199,6 @@ std::map<std::string, Gpu> embedded_gpus() {
   for (const embedded::File& file : embedded::gpu_sheets)
     insert(gpus, parse_gpu(file.text, std::string(file.path)), file.path);
   return gpus;
-}
-
-std::optional<Gpu> sheet_of(std::string_view product, int compute_capability) {
-  const std::string name = lower_alphanumeric(product);
-  std::optional<Gpu> best;
-  for (const auto& [id, gpu] : embedded_gpus()) {
-    const bool named = name.find(lower_alphanumeric(id.substr(0, id.find('-')))) != std::string::npos;
-    if (named && gpu.device.compute_capability == compute_capability && (!best || id.size() > best->id.size()))
-      best = gpu;
-  }
-  return best;
 }
 
 }  // namespace qoq::roofline

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -93,8 +94,9 @@ Gpu parse_gpu(std::string_view yaml, const std::string& name);
 std::map<std::string, Gpu> load_gpus(const std::filesystem::path& folder);
 /// The sheets compiled into the program, by id.
 std::map<std::string, Gpu> embedded_gpus();
-/// The sheet whose id stands in a product's name ("NVIDIA H200" → h200), the longest such id of that compute
-/// capability.
-std::optional<Gpu> sheet_of(std::string_view product, int compute_capability);
+/// The sheet of a product ("NVIDIA H200" → h200) of an architecture ("sm_90a"): its id is a whole word of the name, or
+/// two ("RTX 4090"). Of one name's variants (a100-40, a100-80) the one with the memory that the name says ("80GB"), or
+/// else the driver (`memory_bytes`, 0: not known). Nothing when none fits, or more than one.
+std::optional<Gpu> sheet_of(std::string_view product, std::string_view architecture, int64_t memory_bytes = 0);
 
 }  // namespace qoq::roofline

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "kernels/base/error.h"
 
 namespace qoq::roofline {
@@ -68,9 +71,14 @@ const TimeCurve* KernelTimes::gemm(std::string_view scheme, int64_t n, int64_t k
   const auto found = gemms.find(gemm_key(scheme, n, k));
   return found == gemms.end() ? nullptr : &found->second;
 }
-const TimeCurve* KernelTimes::attention(std::string_view scheme, int q_heads, int kv_heads, int head_dim) const {
+const TimeCurve* KernelTimes::attention(std::string_view scheme, int q_heads, int kv_heads, int head_dim,
+                                        double context) const {
   const auto found = attentions.find(attention_key(scheme, q_heads, kv_heads, head_dim));
-  return found == attentions.end() ? nullptr : &found->second;
+  if (found == attentions.end() || found->second.empty()) return nullptr;
+  const auto distance = [&](const auto& entry) {
+    return std::abs(std::log(static_cast<double>(entry.first) / context));
+  };
+  return &std::ranges::min_element(found->second, {}, distance)->second;
 }
 
 }  // namespace qoq::roofline

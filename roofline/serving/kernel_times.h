@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,7 +24,7 @@ struct Figured {
 /// "predicted and estimated".
 std::string text(const std::set<Basis>& bases);
 
-/// Chosen kernels' times of one weight matrix over m, or of one attention over the tokens in all caches.
+/// Chosen kernels' times of one weight matrix over m, or of one attention at one context over the tokens in all caches.
 class TimeCurve {
  public:
   /// Another time of the same size replaces the first if its basis is better (measured), or equal and the time shorter.
@@ -45,12 +46,15 @@ class TimeCurve {
 /// All chosen kernels of one GPU.
 struct KernelTimes {
   /// By "scheme n k" (gemm) and "scheme q/kv dh" (attention).
-  std::map<std::string, TimeCurve> gemms, attentions;
+  std::map<std::string, TimeCurve> gemms;
+  /// By context, over batch · context: one long sequence and many short ones hold as many tokens and take other times.
+  std::map<std::string, std::map<int64_t, TimeCurve>> attentions;
 
   static std::string gemm_key(std::string_view scheme, int64_t n, int64_t k);
   static std::string attention_key(std::string_view scheme, int q_heads, int kv_heads, int head_dim);
   const TimeCurve* gemm(std::string_view scheme, int64_t n, int64_t k) const;
-  const TimeCurve* attention(std::string_view scheme, int q_heads, int kv_heads, int head_dim) const;
+  /// The curve of the context nearest in ratio to the asked one (tokens of one sequence), of two as near the shorter's.
+  const TimeCurve* attention(std::string_view scheme, int q_heads, int kv_heads, int head_dim, double context) const;
 };
 
 }  // namespace qoq::roofline

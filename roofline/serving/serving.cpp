@@ -89,10 +89,10 @@ DecodeStep decode_step(const ModelShape& model, const ServingScheme& scheme, con
   DecodeStep step;
   for (const LinearShape& linear : model.linears()) step.gemms += gemm(scheme, linear, batch, gpu, times, a);
   step.gemms = step.gemms.times(model.layers);
-  const TimeCurve* curve = times.attention(scheme.kv, model.q_heads, model.kv_heads, model.head_dim);
+  const double context = a.request.input + a.request.output / 2.0;
+  const TimeCurve* curve = times.attention(scheme.kv, model.q_heads, model.kv_heads, model.head_dim, context);
   if (!curve)
     fail("no kernel for attention {} heads={}/{} dh={}", scheme.kv, model.q_heads, model.kv_heads, model.head_dim);
-  const double context = a.request.input + a.request.output / 2.0;
   step.attention = curve->at(batch * context).times(model.layers);
   step.small = small_operators(model, scheme, batch, gpu, a).times(model.layers);
   step.lm_head = estimated(
@@ -118,6 +118,10 @@ Serving serve(const ModelShape& model, const ServingScheme& scheme, const Gpu& g
   }
   if (batch && (*batch < 1 || *batch > fits)) {
     result.refusal = fmt::format("{} sequences do not fit; at most {} do", *batch, fits);
+    return result;
+  }
+  if (batch && *batch > a.most_sequences) {  // beyond it nobody has counted the logits' memory
+    result.refusal = fmt::format("{} sequences are more than the {} that run at once", *batch, a.most_sequences);
     return result;
   }
   std::vector<int> batches;

@@ -50,9 +50,9 @@ struct Offer {
   std::optional<double> dollars_per_hour;
 };
 
-/// Serves `model` with kernels of `times`. `batch`: exactly so many sequences (refused when they do not fit); nothing:
-/// the fastest of 1, 2, 4, … and the most that fit. A scheme of whose kernels one is missing is refused, with the first
-/// missing one named.
+/// Serves `model` with kernels of `times`. `batch`: exactly so many sequences (refused when they do not fit, or are
+/// more than run at once); nothing: the fastest of 1, 2, 4, … and the most that fit. A scheme of whose kernels one is
+/// missing is refused, with the first missing one named.
 Serving serve(const ModelShape& model, const ServingScheme& scheme, const Gpu& gpu, const Offer& offer,
               const KernelTimes& times, std::optional<int> batch = std::nullopt, const Assumptions& assumptions = {});
 

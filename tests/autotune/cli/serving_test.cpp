@@ -65,6 +65,18 @@ TEST_F(ServingCommand, PrintsWhatAModelReachesAndWhatItRestsOn) {
   EXPECT_GT(all[0].at("schemes")[0].at("tokens_per_s").get<double>(), 0);
 }
 
+TEST_F(ServingCommand, AGpuWithoutAPriceIsLeftOutInTextAndJson) {
+  fill();
+  const std::string prices = folder_ / "prices.yaml";
+  std::ofstream(prices) << "gpus:\n  l40s: {memory_gib: 48, dollars_per_hour: 1, date: today, source: me}\n";
+  const Ran text = serving({"--model", "llama-3-8b", "--prices", prices});
+  EXPECT_NE(text.out.find("left out: sim:a100-80: " + prices), std::string::npos) << text.out;
+  const json all = json::parse(serving({"--model", "llama-3-8b", "--prices", prices, "--format", "json"}).out);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].at("gpu"), "a100-80");
+  EXPECT_EQ(all[0].at("left_out"), "sim:a100-80: " + prices + " has no price and no memory size for it");
+}
+
 TEST_F(ServingCommand, BadInputIsOneSentence) {
   fill();
   const auto expect = [&](const std::vector<std::string>& more, const std::string& words) {
@@ -74,6 +86,8 @@ TEST_F(ServingCommand, BadInputIsOneSentence) {
   };
   expect({}, "serving needs a model");
   expect({"--model", "llama-9"}, "no model called \"llama-9\"");
+  expect({"--model", "llama-3-8b", "--batch", "300"}, "--batch 300: from 1 to 256 sequences run at once");
+  expect({"--model", "llama-3-8b", "--batch", "0"}, "--batch 0: from 1 to 256");
   expect({"--model", "llama-3-8b", "--scheme", "w3a8"}, "there is no serving scheme \"w3a8\"");
   expect({"--model", "llama-3-8b", "--gpu", "sim:b200"}, "sim:b200");
   const std::string prices = folder_ / "prices.yaml";

@@ -81,6 +81,18 @@ TEST_F(DetailsTest, APartThatHidesBehindALargerOneIsNoReason) {
       << field("why it won");
 }
 
+TEST_F(DetailsTest, MergingHidesBehindNothing) {
+  const int64_t id = add_environment();
+  store.record(id, row("mma.bm64.sk1", 10, R"({"parts_us": {"dram": 8, "barrier": 6, "same_line": 5, "merge": 0}})"));
+  store.record(id, row("mma.bm64.sk4", 11, R"({"parts_us": {"dram": 8, "barrier": 6, "same_line": 5, "merge": 1}})"));
+  EXPECT_TRUE(field("why it won")
+                  .starts_with("In the model merging the splits' partial results takes less: 0.00 against 1.00 µs"))
+      << field("why it won");
+  EXPECT_EQ(field("what limits it"),
+            "by the model DRAM bytes (8.00 µs), then waiting at barriers (6.00), then requests for one line of L2 "
+            "(5.00)");
+}
+
 TEST_F(DetailsTest, WithoutAReasonItSaysSo) {
   const int64_t id = add_environment();
   store.record(id, row("mma.bm64", 10));
@@ -113,8 +125,15 @@ TEST_F(DetailsTest, AMeasuredWinnersCountersSayWhatLimitsIt) {
 TEST_F(DetailsTest, TheAblationStandsBesideItsKernelAndOfTheSameSourceOnly) {
   const int64_t id = add_environment();
   store.record(id, row("mma.bm64", 12));
-  Candidate other = row("mma.bm32.ablated", 5), same = row("mma.bm64.ablated", 10);
-  other.ablated = same.ablated = true;
+  const auto ablation = [&](const std::string& of, double kernel_us, double us) {
+    Candidate candidate =
+        row(of + ".ablated", us,
+            fmt::format(R"({{"overhead": {{"of": "{}", "kernel_us": {}, "ablation_us": {}}}}})", of, kernel_us, us));
+    candidate.ablated = true;
+    return candidate;
+  };
+  const Candidate other = ablation("mma.bm32", 13, 5);
+  Candidate same = ablation("mma.bm64", 13, 10);  // the kernel was timed again beside it
   store.record(id, other);
   EXPECT_EQ(field("ablation"), "not recorded for this variant and source");
   same.source = Source::Measured;
@@ -123,7 +142,9 @@ TEST_F(DetailsTest, TheAblationStandsBesideItsKernelAndOfTheSameSourceOnly) {
   same.source = Source::Predicted;
   store.record(id, same);
   EXPECT_EQ(field("ablation"),
-            "t(kernel) / t(without dequantisation) − 1 = +20.0 %: 12.00 against 10.00 µs, both predicted");
+            "t(kernel) / t(without dequantisation) − 1 = +30.0 %: 13.00 against 10.00 µs, both predicted");
+  EXPECT_NE(render(store, {}, {}).markdown.find("| 13.00 / 10.00 | predicted | +30.0 %"), std::string::npos)
+      << "the section on overhead says the same";
 }
 
 TEST_F(DetailsTest, AFragileWinnerBearsTheWordAndItsSentence) {

@@ -1,8 +1,11 @@
 // What dequantisation costs, and what whole models make of the kernels: drawn from rows, honest about their source.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "autotune/report/report.h"
@@ -40,6 +43,8 @@ struct OverheadTest : testing::Test {
     problem.scheme = scheme;
     store.put_problem(problem);
     Candidate kernel = sample_candidate(problem.text, variant, kernel_us);
+    const std::vector<std::string> forms{"none", "imad", "vadd4"};
+    kernel.point = fmt::format(R"({{"dequant": {}}})", std::ranges::find(forms, dequant) - forms.begin());
     kernel.source = source;
     Candidate bare = kernel;
     bare.variant += ".ablated";
@@ -50,6 +55,29 @@ struct OverheadTest : testing::Test {
         variant, dequant, kernel_us, ablation_us, more);
     store.record(gpu, kernel);
     store.record(gpu, bare);
+  }
+  /// Llama-3-8B's layers at the sizes that serving needs.
+  void add_llama_gemms(int64_t gpu) {
+    for (const auto& [n, k] :
+         std::initializer_list<std::pair<int, int>>{{6144, 4096}, {4096, 4096}, {28672, 4096}, {4096, 14336}}) {
+      for (const int m : {16, 256, 2048}) {
+        add_kernel(gpu, "w4a8-g128", m, 10 + 0.1 * m, n, k);
+        add_kernel(gpu, "w8a8", m, 20 + 0.1 * m, n, k);
+      }
+    }
+  }
+  void add_llama_attention(int64_t gpu) {
+    for (const auto& [kv, factor] : std::initializer_list<std::pair<const char*, int>>{{"kv4", 1}, {"kv8", 2}}) {
+      for (const int batch : {1, 256}) {
+        store::ProblemRow problem;
+        problem.text = fmt::format("attention {} batch={} heads=32/8 dh=128 ctx=1280", kv, batch);
+        problem.op = "attention";
+        problem.scheme = kv;
+        problem.arithmetic = "fp16";
+        store.put_problem(problem);
+        store.record(gpu, sample_candidate(problem.text, std::string("decode.") + kv, factor * batch));
+      }
+    }
   }
   Files render_all() { return render(store, {}, {}); }
   static Rows rows(const Files& files) { return table_rows(read_html(files.html)); }
@@ -71,7 +99,7 @@ TEST_F(OverheadTest, AKernelStandsBesideItsAblationWithBothTimes) {
   const auto* found = row(all, "gemm w4a8-g128 m=16 n=4096 k=4096", "imad");
   ASSERT_TRUE(found);
   EXPECT_EQ(*found, (std::vector<std::string>{"gemm w4a8-g128 m=16 n=4096 k=4096", "imad", "12.00 / 10.00", "predicted",
-                                              "+20.0 %", "1.74", "0.94", "43.0 %", "41.0 %"}));
+                                              "+20.0 %", "+20.0 %", "1.74", "0.94", "43.0 %", "41.0 %"}));
   EXPECT_NE(files.markdown.find("no GPU has confirmed them"), std::string::npos);
 }
 
@@ -84,13 +112,16 @@ TEST_F(OverheadTest, MeasuredAndPredictedStandSideBySide) {
   ASSERT_TRUE(found);
   EXPECT_EQ((*found)[3], "measured");
   EXPECT_EQ((*found)[4], "+20.0 %");
-  EXPECT_EQ((*found)[5], "+10.0 %");
+  EXPECT_EQ((*found)[6], "+10.0 %");
   EXPECT_EQ(files.markdown.find("no GPU has confirmed them"), std::string::npos);
 }
 
 TEST_F(OverheadTest, AnAblationWithoutATimeSaysWhy) {
   const int64_t gpu = add_gpu("sim:a100-80");
   add_pair(gpu, "w4a8-g128", "imad", 16, 12, 10);
+  Candidate other = sample_candidate("gemm w4a8-g128 m=16 n=4096 k=4096", "other", 15);
+  other.point = R"({"dequant": 2})";
+  store.record(gpu, other);
   Candidate wrong = sample_candidate("gemm w4a8-g128 m=16 n=4096 k=4096", "other.ablated", 1);
   wrong.ablated = true;
   wrong.median_us.reset();
@@ -99,6 +130,39 @@ TEST_F(OverheadTest, AnAblationWithoutATimeSaysWhy) {
   wrong.reason = "a kv16 cache is not dequantised";
   store.record(gpu, wrong);
   EXPECT_NE(render_all().markdown.find("a kv16 cache is not dequantised"), std::string::npos);
+}
+
+TEST_F(OverheadTest, FormsOfASchemeStandAgainstItsFastestAblation) {
+  const int64_t gpu = add_gpu("sim:a100-80");
+  add_pair(gpu, "w4a8-g128", "imad", 16, 12, 10);
+  add_pair(gpu, "w4a8-g128", "vadd4", 16, 13, 12.5);
+  add_pair(gpu, "w4a16-g128", "none", 16, 14, 5);
+  const Rows all = rows(render_all());
+  const std::string problem = "gemm w4a8-g128 m=16 n=4096 k=4096";
+  const auto *imad = row(all, problem, "imad"), *vadd4 = row(all, problem, "vadd4");
+  ASSERT_TRUE(imad && vadd4);
+  EXPECT_EQ((*imad)[5], "+20.0 %");
+  EXPECT_EQ((*vadd4)[4], "+4.0 %") << "its own tile";
+  EXPECT_EQ((*vadd4)[5], "+30.0 %") << "imad's tile; another scheme's does not count";
+}
+
+TEST_F(OverheadTest, AnEarlierWinnersAblationIsLeftOut) {
+  const int64_t gpu = add_gpu("sim:a100-80");
+  const std::string problem = "gemm w4a8-g128 m=16 n=4096 k=4096";
+  add_pair(gpu, "w4a8-g128", "imad", 16, 12, 10);
+  add_pair(gpu, "w4a8-g128", "vadd4", 16, 13, 12.5);
+  Candidate now = sample_candidate(problem, "now", 11);
+  now.point = R"({"dequant": 1})";
+  store.record(gpu, now);
+  Rows all = rows(render_all());
+  EXPECT_FALSE(row(all, problem, "imad")) << "another imad is faster now";
+  EXPECT_TRUE(row(all, problem, "vadd4"));
+  store::RaceRow race;
+  race.problem = problem;
+  race.winner = "kernel.w4a8-g128.imad";
+  store.put_race(gpu, race);
+  all = rows(render_all());
+  EXPECT_TRUE(row(all, problem, "imad")) << "it won the race";
 }
 
 TEST_F(OverheadTest, ADatabaseWithoutAblationsSaysSoAndDrawsTheRest) {
@@ -163,28 +227,11 @@ TEST_F(OverheadTest, TurningPointsAreThePublishedOnesAtTwoTerabytes) {
   EXPECT_NEAR(kernels[0].at("y").get<double>(), 2.0 * 64 * 4096 * 4096 / 10 * 1e-6, 0.01);
 }
 
-/// Llama-3-8B's layers at the sizes that serving needs.
 TEST_F(OverheadTest, AWholeModelIsServedBesideThePublishedRatio) {
   const int64_t gpu = add_gpu("sim:a100-80");
-  for (const auto& [n, k] :
-       std::initializer_list<std::pair<int, int>>{{6144, 4096}, {4096, 4096}, {28672, 4096}, {4096, 14336}}) {
-    for (const int m : {16, 256, 2048}) {
-      add_kernel(gpu, "w4a8-g128", m, 10 + 0.1 * m, n, k);
-      add_kernel(gpu, "w8a8", m, 20 + 0.1 * m, n, k);
-    }
-  }
+  add_llama_gemms(gpu);
   EXPECT_EQ(render_all().markdown.find("Serving whole models"), std::string::npos) << "attention is missing";
-  for (const auto& [kv, factor] : std::initializer_list<std::pair<const char*, int>>{{"kv4", 1}, {"kv8", 2}}) {
-    for (const int batch : {1, 256}) {
-      store::ProblemRow problem;
-      problem.text = fmt::format("attention {} batch={} heads=32/8 dh=128 ctx=1280", kv, batch);
-      problem.op = "attention";
-      problem.scheme = kv;
-      problem.arithmetic = "fp16";
-      store.put_problem(problem);
-      store.record(gpu, sample_candidate(problem.text, std::string("decode.") + kv, factor * batch));
-    }
-  }
+  add_llama_attention(gpu);
   const Files files = render_all();
   EXPECT_NE(files.markdown.find("Serving whole models"), std::string::npos);
   const Rows all = rows(files);
@@ -197,6 +244,40 @@ TEST_F(OverheadTest, AWholeModelIsServedBesideThePublishedRatio) {
   EXPECT_EQ((*found)[6], "1.20×") << "the published ratio";
   EXPECT_NE(files.markdown.find("of what is saved"), std::string::npos);
   EXPECT_EQ(row(all, "Qwen1.5-72B", "NVIDIA A100-SXM4-80GB"), nullptr) << "no kernels, no line";
+}
+
+/// Another folder to work in, for as long as this lives.
+class WorkingFolder {
+ public:
+  explicit WorkingFolder(const std::filesystem::path& folder) : before_(std::filesystem::current_path()) {
+    std::filesystem::current_path(folder);
+  }
+  ~WorkingFolder() { std::filesystem::current_path(before_); }
+
+ private:
+  std::filesystem::path before_;
+};
+
+TEST_F(OverheadTest, TheWorkingFoldersModelsAndPricesChangeNothing) {
+  const int64_t gpu = add_gpu("sim:a100-80");
+  add_llama_gemms(gpu);
+  add_llama_attention(gpu);
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("qoq_report_folder_{}", getpid());
+  for (const char* kind : {"models", "prices", "configs/models", "configs/prices"})
+    std::filesystem::create_directories(folder / kind);
+  const WorkingFolder inside(folder);
+  const Files before = render_all();
+  for (const char* beside : {".", "configs"}) {
+    std::ofstream(folder / beside / "models/yi-34b.yaml") << "{no model";
+    std::ofstream(folder / beside / "models/llama-3-8b.yaml") << "name: mine\n";
+    std::ofstream(folder / beside / "prices/gpus.yaml")
+        << "gpus:\n  a100-80: {memory_gib: 12, dollars_per_hour: 9, date: today, source: me}\n";
+  }
+  const Files after = render_all();
+  std::filesystem::remove_all(folder);
+  EXPECT_NE(before.markdown.find("| Llama-3-8B |"), std::string::npos);
+  EXPECT_EQ(after.html, before.html);
+  EXPECT_EQ(after.markdown, before.markdown);
 }
 
 }  // namespace

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "autotune/report/axis.h"
 #include "autotune/report/document.h"
 #include "html_reader.h"
+#include "kernels/base/file.h"
 
 namespace qoq::report {
 namespace {
@@ -101,6 +103,25 @@ TEST(Svg, BarsAreAsHighAsTheirValuesAndHollowOnesUnfilled) {
   EXPECT_EQ(svg.find("</svg> 256"), std::string::npos);
   EXPECT_NE(svg.find("&lt;/svg&gt; 256"), std::string::npos);
   EXPECT_NE(svg.find("aria-label=\"a &quot;b&quot;\""), std::string::npos);
+}
+
+TEST(Svg, EightSeriesHaveEightColoursAndThePageHasTheSame) {
+  json all = json::array();
+  for (int i = 0; i < 8; ++i) all.push_back({{"label", fmt::format("s{}", i)}, {"hollow", false}, {"values", {1 + i}}});
+  const std::string svg =
+      to_svg(figure({{"kind", "bars"}, {"x", {{"categories", {"8"}}}}, {"y", {{"label", "%"}}}, {"series", all}}));
+  std::vector<std::string> colours;
+  for (const auto& rect : elements(svg, "rect")) {
+    if (rect.contains("stroke") && rect.at("width") != "10") colours.push_back(rect.at("fill"));
+  }
+  ASSERT_EQ(colours.size(), 8u);
+  EXPECT_EQ(std::set<std::string>(colours.begin(), colours.end()).size(), 8u);
+  const std::string folder = std::string(QOQ_SOURCE_DIR) + "/autotune/report/";
+  const std::string css = read_file(folder + "report.css"), script = read_file(folder + "figures.js");
+  for (size_t i = 0; i < colours.size(); ++i)
+    EXPECT_NE(css.find(fmt::format("--series-{}: {};", i, colours[i])), std::string::npos) << i;
+  EXPECT_EQ(css.find("--series-8"), std::string::npos);
+  EXPECT_NE(script.find("const colours = 8;"), std::string::npos);
 }
 
 TEST(Svg, PointsLinesAndQuietSeriesAreDrawnWhereTheyBelong) {

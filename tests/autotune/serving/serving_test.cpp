@@ -51,6 +51,13 @@ TEST(Rows, OnlyPlainProblemsServe) {
   EXPECT_EQ(times.gemm("w8a8", 4096, 4096)->at(16).bases, std::set{roofline::Basis::Measured});
 }
 
+TEST(Rows, OneLongSequenceIsNotManyShortOnes) {
+  roofline::KernelTimes times;
+  add_time(times, "attention kv4 batch=1 heads=32/8 dh=128 ctx=81920", 5, store::Source::Measured);
+  add_time(times, "attention kv4 batch=64 heads=32/8 dh=128 ctx=1280", 30, store::Source::Predicted);
+  EXPECT_EQ(times.attention("kv4", 32, 8, 128, 1280)->at(64 * 1280).us, 30);
+}
+
 TEST(Rows, AGpuIsKnownByItsTargetOrItsProduct) {
   store::Environment environment;
   environment.target = "sim:l40s";
@@ -59,6 +66,9 @@ TEST(Rows, AGpuIsKnownByItsTargetOrItsProduct) {
   environment.product = "NVIDIA H200";
   environment.architecture = "sm_90a";
   EXPECT_EQ(sheet_of(environment)->id, "h200");
+  environment.product = "NVIDIA A100-SXM4-80GB";
+  environment.architecture = "sm_80";
+  EXPECT_EQ(sheet_of(environment)->id, "a100-80");
   environment.product = "Some Other";
   EXPECT_FALSE(sheet_of(environment));
 }

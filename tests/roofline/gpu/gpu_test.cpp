@@ -138,6 +138,47 @@ TEST(Gpu, FaultsNamePlaceFindingAndCure) {
   EXPECT_NE(complaint(""), "");
 }
 
+TEST(Gpu, AProductHasTheSheetOfItsWholeNameAndItsMemory) {
+  struct Case {
+    const char *product, *architecture, *id;  ///< id "": there is no sheet of it
+    int64_t memory_bytes = 0;
+  };
+  const Case cases[] = {
+      {"NVIDIA A100-SXM4-80GB", "sm_80", "a100-80"},
+      {"NVIDIA A100-SXM4-40GB", "sm_80", "a100-40"},
+      {"NVIDIA A100-PCIE-40GB", "sm_80", "a100-40"},
+      {"NVIDIA A100 80GB PCIe", "sm_80", "a100-80"},
+      {"NVIDIA A100-SXM-64GB", "sm_80", ""},
+      {"NVIDIA A100", "sm_80", ""},
+      {"NVIDIA A100", "sm_80", "a100-40", 42298834944},
+      {"NVIDIA A100", "sm_80", "a100-80", 85031714816},
+      {"NVIDIA A100-SXM4-80GB", "sm_80", "a100-80", 42298834944},
+      {"NVIDIA L40S", "sm_89", "l40s"},
+      {"NVIDIA L40", "sm_89", ""},
+      {"NVIDIA L4", "sm_89", "l4"},
+      {"NVIDIA A10", "sm_86", "a10"},
+      {"NVIDIA A10G", "sm_86", ""},
+      {"NVIDIA H200", "sm_90a", "h200"},
+      {"NVIDIA H200", "sm_80", ""},
+      {"NVIDIA GH200 480GB", "sm_90a", ""},
+      {"NVIDIA H100 80GB HBM3", "sm_90a", "h100"},
+      {"NVIDIA H100 PCIe", "sm_90a", ""},
+      {"NVIDIA GeForce RTX 4090", "sm_89", "rtx4090"},
+      {"NVIDIA GeForce RTX 4090 Laptop GPU", "sm_89", ""},
+      {"", "sm_80", ""},
+  };
+  for (const Case& each : cases) {
+    const auto sheet = sheet_of(each.product, each.architecture, each.memory_bytes);
+    EXPECT_EQ(sheet ? sheet->id : "", each.id) << each.product << " " << each.memory_bytes;
+  }
+  // Every sheet's own name is its.
+  for (const auto& [id, gpu] : embedded_gpus()) {
+    const auto sheet = sheet_of(gpu.device.name, gpu.device.architecture());
+    ASSERT_TRUE(sheet) << gpu.device.name;
+    EXPECT_EQ(sheet->id, id);
+  }
+}
+
 TEST(Gpu, AFoldersSheetsBearTheirNames) {
   const auto folder = std::filesystem::temp_directory_path() / "qoq_gpu_test";
   std::filesystem::remove_all(folder);

@@ -18,7 +18,7 @@ KernelTimes times(const char* scheme, const char* kv, double base, double slope)
     TimeCurve& curve = times.gemms[KernelTimes::gemm_key(scheme, linear.n, linear.k)];
     for (const double m : {16.0, 256.0, 2048.0}) curve.add(m, base + slope * m, Basis::Predicted);
   }
-  TimeCurve& attention = times.attentions[KernelTimes::attention_key(kv, 32, 8, 128)];
+  TimeCurve& attention = times.attentions[KernelTimes::attention_key(kv, 32, 8, 128)][1280];
   attention.add(1280, 1, Basis::Predicted);
   attention.add(256 * 1280.0, 256, Basis::Predicted);
   return times;
@@ -59,6 +59,17 @@ TEST(TimeCurve, TakesMeasuredBeforePredictedThenTheFaster) {
   EXPECT_DOUBLE_EQ(curve.at(16).us, 12);
   EXPECT_THROW(curve.add(16, 0, Basis::Measured), Error);
   EXPECT_THROW(TimeCurve().at(16), Error);
+}
+
+TEST(KernelTimes, AttentionIsThatOfTheNearestContext) {
+  KernelTimes times;
+  auto& curves = times.attentions[KernelTimes::attention_key("kv4", 32, 8, 128)];
+  curves[81920].add(81920, 5, Basis::Measured);
+  curves[1280].add(64 * 1280, 30, Basis::Predicted);
+  EXPECT_EQ(times.attention("kv4", 32, 8, 128, 1280)->at(64 * 1280).us, 30) << "as many tokens in one sequence take 5";
+  EXPECT_EQ(times.attention("kv4", 32, 8, 128, 1024)->at(64 * 1280).us, 30);
+  EXPECT_EQ(times.attention("kv4", 32, 8, 128, 60000)->at(81920).us, 5);
+  EXPECT_EQ(times.attention("kv8", 32, 8, 128, 1280), nullptr);
 }
 
 TEST(MemoryBudget, HoldsWeightsActivationsAndWholeCaches) {
@@ -117,6 +128,9 @@ TEST(Serve, RefusesWithASentence) {
   EXPECT_NE(serve(llama(), scheme, a100(), {4e9, {}}, kernels).refusal.find("does not fit"), std::string::npos);
   EXPECT_NE(serve(llama(), scheme, a100(), {10e9, {}}, kernels, 256).refusal.find("256 sequences do not fit"),
             std::string::npos);
+  EXPECT_EQ(serve(llama(), scheme, a100(), {80e9, {}}, kernels, 300).refusal,
+            "300 sequences are more than the 256 that run at once");
+  EXPECT_EQ(serve(llama(), scheme, a100(), {80e9, {}}, kernels, 256).refusal, "");
   EXPECT_EQ(serve(llama(), serving_scheme("w8a8 kv8"), a100(), {80e9, {}}, kernels).refusal,
             "no kernel for gemm w8a8 n=6144 k=4096");
   auto partial = kernels;
