@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "autotune/cli/command.h"
 #include "autotune/cli/reading.h"
@@ -23,7 +24,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "db", po::value<std::string>()->default_value("tune.db")->value_name("FILE"), "the database that tune wrote")(
       "scheme", po::value<std::vector<std::string>>()->composing()->value_name("S"),
       "\"w4a8-g128 kv4\" …; may be given several times (default: all)")(
-      "batch", po::value<int>()->value_name("N"), "sequences at once (default: the fastest number that fits)")(
+      "batch", po::value<int>()->value_name("N"),
+      "sequences at once (default: as many as fit into 90 % of the memory, at most 256)")(
       "prices", po::value<std::string>()->default_value("")->value_name("FILE"),
       "GPUs' memory and dollars an hour (default: the program's copy of configs/prices/gpus.yaml)");
   declare_format(options);
@@ -34,6 +36,23 @@ std::vector<std::string> schemes_of(const Options& options) {
   const auto schemes = options["scheme"].as<std::vector<std::string>>();
   for (const std::string& scheme : schemes) roofline::serving_scheme(scheme);  // refuses an unknown one
   return schemes;
+}
+
+/// The kernels that selection deploys, with one layout for all sizes that read the same weights, as the report takes
+/// them; of problems that no job asks for, the fastest.
+roofline::KernelTimes deployed_times(const store::Store& store, const std::string& target, int64_t environment) {
+  roofline::KernelTimes times;
+  std::set<std::string> chosen;
+  for (const select::Selection& selection : selections(store, target)) {
+    for (const select::Choice& choice : selection.choices) {
+      if (!choice.expected_us || !chosen.insert(choice.problem).second) continue;
+      serving::add_time(times, choice.problem, *choice.expected_us, choice.source);
+    }
+  }
+  for (const store::Candidate& row : store.best(environment)) {
+    if (!chosen.contains(row.problem)) serving::add_time(times, row.problem, *row.median_us, row.source);
+  }
+  return times;
 }
 
 int run(const Options& options) {
@@ -65,7 +84,7 @@ int run(const Options& options) {
                       {"left_out", fmt::format("{}: {}", target, reason)}});
       continue;
     }
-    const roofline::KernelTimes times = serving::kernel_times(store, row->id);
+    const roofline::KernelTimes times = deployed_times(store, target, row->id);
     const serving::ModelOnGpu on = serving::serve_all(model, *gpu, prices.of(gpu->id), times, schemes, batch);
     any |= on.any();
     json.push_back(serving::to_json(on));

@@ -41,12 +41,6 @@ void add_time(roofline::KernelTimes& times, const std::string& text, double us, 
   }
 }
 
-roofline::KernelTimes kernel_times(const store::Store& store, int64_t environment) {
-  roofline::KernelTimes times;
-  for (const store::Candidate& row : store.best(environment)) add_time(times, row.problem, *row.median_us, row.source);
-  return times;
-}
-
 std::optional<roofline::Gpu> sheet_of(const store::Environment& environment) {
   if (environment.target.starts_with("sim:")) {
     auto sheets = roofline::embedded_gpus();

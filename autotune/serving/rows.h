@@ -14,9 +14,6 @@ namespace qoq::serving {
 /// step of one new token without window or cap. Others are left alone.
 void add_time(roofline::KernelTimes& times, const std::string& problem, double us, store::Source source);
 
-/// Store::best() of an environment.
-roofline::KernelTimes kernel_times(const store::Store& store, int64_t environment);
-
 /// The sheet of an environment's GPU: a simulated one's by its target, an attached one's by its product; nothing where
 /// there is none.
 std::optional<roofline::Gpu> sheet_of(const store::Environment& environment);
