@@ -94,6 +94,30 @@ TEST_F(CheckpointFuzz, HostileNumbers) {
   }
 }
 
+/// Byte tensors at random places whose shapes agree with them: taken exactly when every byte of the data has one owner.
+TEST_F(CheckpointFuzz, RandomPlaces) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE(seed);
+  Random random(seed);
+  int taken = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const int data = random.between(0, 4);
+    std::vector<int> owners(8);
+    std::string text;
+    for (int i = random.between(1, 3); i > 0; --i) {
+      const int begin = random.between(0, 4), size = random.between(1, 3);
+      for (int byte = begin; byte < begin + size; ++byte) ++owners[static_cast<size_t>(byte)];
+      text += fmt::format(R"({}"{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", text.empty() ? "{" : ",", i,
+                          size, begin, begin + size);
+    }
+    bool exact = true;
+    for (int byte = 0; byte < 8; ++byte) exact = exact && owners[static_cast<size_t>(byte)] == (byte < data ? 1 : 0);
+    ASSERT_EQ(accepted(with_header(text + "}", std::string(static_cast<size_t>(data), 'x'))), exact) << text << data;
+    taken += exact;
+  }
+  EXPECT_GT(taken, 100);
+}
+
 /// A few changes of one kind each: a byte, a piece doubled, moved or dropped, a hostile length.
 std::string mutated(Random& random, std::string text) {
   const auto position = [&] { return static_cast<size_t>(random.between(0, static_cast<int>(text.size()) - 1)); };
