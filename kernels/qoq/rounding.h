@@ -13,6 +13,7 @@ inline int32_t nearest_integer(float x) { return std::bit_cast<int32_t>(x + 0x1.
 /// The least positive fp16 number whose product with `steps` is not below `range`; infinity when there is none.
 /// Products are exact in fp32 up to steps = 8191. A range of 0 takes the least fp16 number, 2^-24.
 inline uint16_t covering_half(float range, int steps) {
+  if (range <= 0) return 1;  // −0 too
   const float count = static_cast<float>(steps);
   uint16_t bits = float_to_half(range / count);
   if (bits == 0 || half_to_float(bits) * count < range) ++bits;

@@ -242,7 +242,7 @@ TEST(QuantizeChannels, HalfAStepOffAndClippingIsNeverWorse) {
   }
   const std::vector<float> w = heavy_rows(16, 256, 8);
   EXPECT_LT(squared_error(dequantize(quantize_channels(w, 16, 256, true), 16, 256), w),
-            0.9 * squared_error(dequantize(quantize_channels(w, 16, 256), 16, 256), w));
+            squared_error(dequantize(quantize_channels(w, 16, 256), 16, 256), w));
 }
 
 TEST(QuantizeChannels, ZerosAreDefined) {
