@@ -1,5 +1,8 @@
 #include "kernels/qoq/layout.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "kernels/base/error.h"
 
 namespace qoq {
@@ -8,17 +11,49 @@ namespace {
 
 constexpr int group_size = 128;
 
-struct Place {
-  size_t byte;
-  bool high;
-};
+constexpr size_t block_side = 32, block_bytes = 512;
 
-/// Where the weight (column n, row k) lies.
-Place packed_place(int n, int k, int row_count) {
-  const size_t block = static_cast<size_t>(n / 32) * static_cast<size_t>(row_count / 32) + static_cast<size_t>(k / 32);
-  const int lane = n % 8 * 4 + k % 16 / 4;
-  const int byte = k % 32 / 16 * 8 + n % 16 / 8 * 4 + k % 4;
-  return {block * 512 + static_cast<size_t>(lane * 16 + byte), n % 32 >= 16};
+uint32_t load_word(const uint8_t* from) {
+  uint32_t word;
+  std::memcpy(&word, from, 4);
+  return word;
+}
+
+void store_word(uint8_t* to, uint32_t word) { std::memcpy(to, &word, 4); }
+
+/// Calls visit(place, low, high) for each of a block's 128 words in the order of places: the word's bytes hold four
+/// consecutive weights of column low/k in their low nibbles and of column high/k in their high ones. low and high count
+/// from the block's first weight.
+template <class Visit>
+void visit_block(size_t k, const Visit& visit) {
+  size_t place = 0;
+  for (size_t column = 0; column < 8; ++column) {
+    for (size_t row = 0; row < 16; row += 4) {
+      // Words of a lane: k-half outside, column-half inside.
+      for (size_t half = 0; half < 32; half += 16) {
+        for (size_t eight = 0; eight < 16; eight += 8) {
+          visit(place, (column + eight) * k + row + half, (column + eight + 16) * k + row + half);
+          place += 4;
+        }
+      }
+    }
+  }
+}
+
+/// Calls visit(first weight, first packed byte) for each block.
+template <class Visit>
+void visit_blocks(size_t n, size_t k, const Visit& visit) {
+  for (size_t column = 0; column < n; column += block_side) {
+    for (size_t row = 0; row < k; row += block_side) {
+      visit(column * k + row, (column / block_side * (k / block_side) + row / block_side) * block_bytes);
+    }
+  }
+}
+
+[[noreturn]] void refuse_code(std::span<const uint8_t> q4, size_t k) {
+  const size_t at =
+      static_cast<size_t>(std::find_if(q4.begin(), q4.end(), [](uint8_t q) { return q > 15; }) - q4.begin());
+  bad_input("weight n={} k={} is {}, a 4-bit code is 0 to 15", at / k, at % k, q4[at]);
 }
 
 void check_shape(size_t count, size_t expected, int n, int k) {
@@ -40,31 +75,32 @@ size_t groups_of(size_t count, int n) {
 }  // namespace
 
 std::vector<uint8_t> pack_qserve_weights(std::span<const uint8_t> q4, int n, int k) {
-  const size_t count = static_cast<size_t>(n) * static_cast<size_t>(k);
-  check_shape(q4.size(), count, n, k);
-  std::vector<uint8_t> packed(count / 2);
-  for (int column = 0; column < n; ++column) {
-    for (int row = 0; row < k; ++row) {
-      const uint8_t q = q4[static_cast<size_t>(column) * static_cast<size_t>(k) + static_cast<size_t>(row)];
-      if (q > 15) bad_input("weight n={} k={} is {}, a 4-bit code is 0 to 15", column, row, q);
-      const Place at = packed_place(column, row, k);
-      packed[at.byte] = static_cast<uint8_t>(packed[at.byte] | (at.high ? q << 4 : q));
-    }
-  }
+  const size_t columns = static_cast<size_t>(n), rows = static_cast<size_t>(k);
+  check_shape(q4.size(), columns * rows, n, k);
+  std::vector<uint8_t> packed(q4.size() / 2);
+  uint32_t seen = 0;
+  visit_blocks(columns, rows, [&](size_t weight, size_t byte) {
+    visit_block(rows, [&, from = q4.data() + weight, to = packed.data() + byte](size_t at, size_t low, size_t high) {
+      const uint32_t lower = load_word(from + low), upper = load_word(from + high);
+      seen |= lower | upper;
+      store_word(to + at, lower | upper << 4);
+    });
+  });
+  if ((seen & 0xf0f0f0f0u) != 0) refuse_code(q4, rows);
   return packed;
 }
 
 std::vector<uint8_t> unpack_qserve_weights(std::span<const uint8_t> packed, int n, int k) {
-  const size_t count = static_cast<size_t>(n) * static_cast<size_t>(k);
-  check_shape(packed.size(), count / 2, n, k);
-  std::vector<uint8_t> q4(count);
-  for (int column = 0; column < n; ++column) {
-    for (int row = 0; row < k; ++row) {
-      const Place at = packed_place(column, row, k);
-      q4[static_cast<size_t>(column) * static_cast<size_t>(k) + static_cast<size_t>(row)] =
-          static_cast<uint8_t>(at.high ? packed[at.byte] >> 4 : packed[at.byte] & 15);
-    }
-  }
+  const size_t columns = static_cast<size_t>(n), rows = static_cast<size_t>(k);
+  check_shape(packed.size(), columns * rows / 2, n, k);
+  std::vector<uint8_t> q4(columns * rows);
+  visit_blocks(columns, rows, [&](size_t weight, size_t byte) {
+    visit_block(rows, [&, from = packed.data() + byte, to = q4.data() + weight](size_t at, size_t low, size_t high) {
+      const uint32_t word = load_word(from + at);
+      store_word(to + low, word & 0x0f0f0f0fu);
+      store_word(to + high, word >> 4 & 0x0f0f0f0fu);
+    });
+  });
   return q4;
 }
 
@@ -143,11 +179,18 @@ std::optional<std::string> outside_vadd4_range(const GroupMetadata& metadata, in
   return std::nullopt;
 }
 
-std::vector<int8_t> reconstruct_int8(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k) {
+std::vector<int8_t> reconstruct_int8(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k,
+                                     int group_weights) {
+  const size_t groups = static_cast<size_t>(k / group_weights);
+  if (q4.size() != static_cast<size_t>(n) * static_cast<size_t>(k) || k % group_weights != 0 ||
+      metadata.scale.size() != groups * static_cast<size_t>(n)) {
+    bad_input("{} weights and {} groups are not n={} k={} in groups of {}", q4.size(), metadata.scale.size(), n, k,
+              group_weights);
+  }
   std::vector<int8_t> w8(q4.size());
   for (size_t column = 0; column < static_cast<size_t>(n); ++column) {
     for (size_t row = 0; row < static_cast<size_t>(k); ++row) {
-      const size_t group = row / group_size * static_cast<size_t>(n) + column;
+      const size_t group = row / static_cast<size_t>(group_weights) * static_cast<size_t>(n) + column;
       const size_t at = column * static_cast<size_t>(k) + row;
       w8[at] = static_cast<int8_t>(q4[at] * metadata.scale[group] + metadata.offset[group]);
     }

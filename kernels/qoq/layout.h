@@ -37,7 +37,8 @@ std::optional<std::string> outside_imad_range(std::span<const uint8_t> q4, const
 /// Whether QServe's byte multiplication computes them: scale in 0 … 17. A sentence naming the first that is not.
 std::optional<std::string> outside_vadd4_range(const GroupMetadata& metadata, int n);
 
-/// int8 weights [N][K] that the group kernels multiply.
-std::vector<int8_t> reconstruct_int8(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k);
+/// int8 weights [N][K] that the group kernels multiply; `metadata` is [K/group_weights][N].
+std::vector<int8_t> reconstruct_int8(std::span<const uint8_t> q4, const GroupMetadata& metadata, int n, int k,
+                                     int group_weights = 128);
 
 }  // namespace qoq

@@ -54,6 +54,33 @@ TEST(QServeLayout, WeightsAreByteExactBothWays) {
   }
 }
 
+/// The header's formula, weight by weight.
+TEST(QServeLayout, EveryNibbleStandsWhereTheFormulaSays) {
+  const int n = 96, k = 160;
+  const auto codes = random_codes(static_cast<size_t>(n) * k, 7);
+  const auto packed = pack_qserve_weights(codes, n, k);
+  for (int column = 0; column < n; ++column) {
+    for (int row = 0; row < k; ++row) {
+      const int lane = column % 8 * 4 + row % 16 / 4, byte = row % 32 / 16 * 8 + column % 16 / 8 * 4 + row % 4;
+      const int at = (column / 32 * (k / 32) + row / 32) * 512 + lane * 16 + byte;
+      const int nibble = packed[static_cast<size_t>(at)] >> (column % 32 < 16 ? 0 : 4) & 15;
+      ASSERT_EQ(nibble, codes[static_cast<size_t>(column * k + row)]) << "n=" << column << " k=" << row;
+    }
+  }
+}
+
+TEST(QServeLayout, NamesTheFirstCodeBeyond15) {
+  std::vector<uint8_t> codes(64 * 64, 15);
+  codes[40 * 64 + 3] = 16;
+  codes[3 * 64 + 41] = 200;
+  try {
+    pack_qserve_weights(codes, 64, 64);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "weight n=3 k=41 is 200, a 4-bit code is 0 to 15");
+  }
+}
+
 TEST(QServeLayout, MetadataIsByteExactBothWays) {
   // As the converters write it: each row of N reshaped to (N/32, 4, 8), the last two axes exchanged.
   const int n = 96, groups = 3;
