@@ -117,9 +117,9 @@ std::vector<Candidate> Ablation::kernels(const Problem& problem) const {
                                                    .by_time = true});
   const store::Source source = shop_.gpu ? store::Source::Measured : store::Source::Predicted;
   std::erase_if(rows, [&](const Candidate& row) { return row.source != source || row.verified_on.empty(); });
-  for (const store::RaceRow& race : store_.races(environment_)) {
-    const auto won = std::ranges::find(rows, race.winner, &Candidate::variant);
-    if (race.problem == problem.text() && won != rows.end()) std::rotate(rows.begin(), won, won + 1);
+  if (const auto race = store_.race(environment_, problem.text())) {
+    const auto won = std::ranges::find(rows, race->winner, &Candidate::variant);
+    if (won != rows.end()) std::rotate(rows.begin(), won, won + 1);
   }
   std::vector<Candidate> best;
   std::set<int> values;

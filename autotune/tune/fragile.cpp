@@ -27,7 +27,7 @@ void Fragile::keep(const std::string& variant, std::shared_ptr<const roofline::S
   if (subject) kept_[variant] = std::move(subject);
 }
 
-void Fragile::assess(const Problem& problem) {
+void Fragile::assess(const Problem& problem, const std::stop_token& stop) {
   if (kept_.empty()) return;  // all rows are an earlier run's, which has asked
   const std::vector<Candidate> rows = store_.candidates({.environment = environment_,
                                                          .problem = problem.text(),
@@ -47,16 +47,17 @@ void Fragile::assess(const Problem& problem) {
     }
     return near;
   };
-  assess(problem, close(""));
+  assess(problem, close(""), stop);
   std::set<std::string> layouts{rows.front().layout};
   for (const Candidate& row : rows) {
-    if (layouts.insert(row.layout).second) assess(problem, close(row.layout));
+    if (layouts.insert(row.layout).second) assess(problem, close(row.layout), stop);
   }
 }
 
 /// The first row against all of them.
-void Fragile::assess(const Problem& problem, const Rows& rows) {
-  fetch(problem, rows);
+void Fragile::assess(const Problem& problem, const Rows& rows, const std::stop_token& stop) {
+  fetch(problem, rows, stop);
+  if (stop.stop_requested()) return;  // some rivals may be missing
   std::vector<const roofline::Subject*> subjects;
   Rows with_subject;
   for (const Candidate* row : rows) {
@@ -80,7 +81,7 @@ void Fragile::assess(const Problem& problem, const Rows& rows) {
 }
 
 /// Rows of an earlier run are built again, from the cache, and predicted for the sake of their subjects.
-void Fragile::fetch(const Problem& problem, const Rows& rows) {
+void Fragile::fetch(const Problem& problem, const Rows& rows, const std::stop_token& stop) {
   std::vector<Source> sources;
   std::vector<std::tuple<const Candidate*, const Family*, Point>> missing;
   for (const Candidate* row : rows) {
@@ -93,7 +94,7 @@ void Fragile::fetch(const Problem& problem, const Rows& rows) {
     }
   }
   if (missing.empty()) return;
-  const std::vector<compile::Build> builds = shop_.compiler->build(sources);
+  const std::vector<compile::Build> builds = shop_.compiler->build(sources, {}, stop);
   for (size_t i = 0; i < missing.size(); ++i) {
     const auto& [row, family, point] = missing[i];
     if (builds[i].ok) keep(row->variant, shop_.clock->time(*family, point, problem, builds[i]).subject);

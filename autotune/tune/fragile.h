@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,12 @@ class Fragile {
   /// A candidate of the current problem that has been predicted in this run.
   void keep(const std::string& variant, std::shared_ptr<const roofline::Subject> subject);
   /// After the problem's search. Does nothing when this run has brought nothing new.
-  void assess(const Problem& problem);
+  void assess(const Problem& problem, const std::stop_token& stop);
 
  private:
   using Rows = std::vector<const store::Candidate*>;
-  void assess(const Problem& problem, const Rows& rows);
-  void fetch(const Problem& problem, const Rows& rows);
+  void assess(const Problem& problem, const Rows& rows, const std::stop_token& stop);
+  void fetch(const Problem& problem, const Rows& rows, const std::stop_token& stop);
 
   Workshop& shop_;
   store::Store& store_;

@@ -114,7 +114,7 @@ void Run::say_if_nothing_came_of(const Problem& problem) {
 
 /// What follows a problem's search.
 void Run::finish(const Problem& problem) {
-  if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem);
+  if (fragile_ && !stop_.stop_requested()) fragile_->assess(problem, stop_);
   if (finish_ && shop_.extras.race && !stop_.stop_requested()) finish_->race(problem);
   if (finish_ && shop_.extras.baselines && !stop_.stop_requested()) finish_->baselines(problem);
   if (!ablation_ || stop_.stop_requested()) return;
