@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "autotune/job/model.h"
@@ -62,7 +63,7 @@ ServedGpu serve_gpu(const GpuFacts& gpu, const serving::Prices& prices) {
 
 Cell rate_cell(const roofline::Serving* serving) {
   if (!serving) return {.text = "—"};
-  return {.text = count_text(static_cast<int64_t>(serving->tokens_per_s)),
+  return {.text = count_text(std::llround(serving->tokens_per_s)),
           .note = fmt::format("{}, batch {}", serving->scheme.name, serving->batch),
           .hover = serving::caveat(*serving),
           .number = serving->tokens_per_s};
