@@ -17,7 +17,10 @@ LAYERS = [
     ["kernels/prim/|kernels/emulator/"],  # one vocabulary, its two meanings
     ["kernels/tile/", "kernels/qoq/", "kernels/runtime/", "kernels/family.h|kernels/problem.cpp"],
     ["kernels/gemm/", "kernels/attention/", "kernels/ceiling/", "kernels/activation/", "kernels/checkpoint/"],
-    ["kernels/families."],
+    ["kernels/families.", "kernels/llama/"],
+    ["kernels/transform/"],
+    ["kernels/quantize/"],
+    ["kernels/accuracy/"],
     ["roofline/instruction_mix/", "roofline/gpu/"],
     ["roofline/model/", "roofline/overhead/", "roofline/serving/"],
     ["autotune/job/", "autotune/compile/", "autotune/verify/", "autotune/measure/", "autotune/counters/",
