@@ -22,24 +22,34 @@ namespace {
 constexpr float clipped_beyond_steps = 0.51F;
 constexpr size_t columns_at_once = 64;
 
-/// The distance of neighbouring codes of weight (row, column).
-float step(const LinearWeights& weights, size_t row, size_t column) {
+/// The distance of neighbouring codes in the run of weights from `column` on, and how many share it.
+struct Run {
+  float step;
+  size_t length;
+};
+
+Run run_at(const LinearWeights& weights, size_t row, size_t column) {
   if (const auto* groups = std::get_if<GroupWeights>(&weights.form)) {
     const size_t n = static_cast<size_t>(weights.n), group = static_cast<size_t>(groups->group);
-    return half_to_float(groups->s1[row]) * static_cast<float>(groups->metadata.scale[column / group * n + row]);
+    return {half_to_float(groups->s1[row]) * static_cast<float>(groups->metadata.scale[column / group * n + row]),
+            group};
   }
-  return half_to_float(std::get<ChannelWeights>(weights.form).s1[row]);
+  return {half_to_float(std::get<ChannelWeights>(weights.form).s1[row]), static_cast<size_t>(weights.k)};
 }
 
 WeightErrors row_errors(std::span<const float> w, std::span<const float> stored, const LinearWeights& weights,
                         size_t row) {
   WeightErrors out;
-  for (size_t i = 0; i < w.size(); ++i) {
-    const double error = std::abs(static_cast<double>(w[i]) - static_cast<double>(stored[i]));
-    out.squared_error += error * error;
-    out.squared_sum += static_cast<double>(w[i]) * static_cast<double>(w[i]);
-    out.max_error = std::max(out.max_error, error);
-    out.clipped += error > static_cast<double>(clipped_beyond_steps * step(weights, row, i)) ? 1 : 0;
+  for (size_t column = 0; column < w.size();) {
+    const Run run = run_at(weights, row, column);
+    const double limit = static_cast<double>(clipped_beyond_steps * run.step);
+    for (const size_t end = std::min(w.size(), column + run.length); column < end; ++column) {
+      const double error = std::abs(static_cast<double>(w[column]) - static_cast<double>(stored[column]));
+      out.squared_error += error * error;
+      out.squared_sum += static_cast<double>(w[column]) * static_cast<double>(w[column]);
+      out.max_error = std::max(out.max_error, error);
+      out.clipped += error > limit ? 1 : 0;
+    }
   }
   out.count = w.size();
   return out;

@@ -38,8 +38,8 @@ bool is_ours(std::string_view name, bool& temporary) {
   temporary = mark != std::string_view::npos &&
               std::ranges::all_of(name.substr(mark + 4), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
   const std::string_view base = temporary ? name.substr(0, mark) : name;
-  return is_layer_file(base) || base == ends_file_name || base == manifest_file_name || base == lock_name ||
-         goes_along(std::string(base));
+  return is_layer_file(base) || base == embedding_file_name || base == head_file_name || base == manifest_file_name || base == lock_name ||
+         std::find(companions.begin(), companions.end(), base) != companions.end();
 }
 
 /// Whether `inner` is `outer` or lies in it. Neither need be there yet.
@@ -52,8 +52,12 @@ bool lies_in(const fs::path& inner, const fs::path& outer) {
 
 std::string layer_file_name(int layer) { return fmt::format("layer-{:05}.safetensors", layer); }
 
-bool goes_along(const std::string& name) {
-  return std::find(companions.begin(), companions.end(), name) != companions.end();
+std::vector<std::string> companions_in(const fs::path& model) {
+  std::vector<std::string> out;
+  for (const std::string_view name : companions) {
+    if (fs::is_regular_file(model / name)) out.emplace_back(name);
+  }
+  return out;
 }
 
 OutFolder::OutFolder(const fs::path& folder, const fs::path& model) : folder_(folder), lock_path_(folder / lock_name) {

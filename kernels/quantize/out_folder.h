@@ -1,6 +1,8 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace qoq::quantize {
 
@@ -34,10 +36,11 @@ class OutFolder {
 
 /// "layer-00017.safetensors".
 std::string layer_file_name(int layer);
-inline constexpr const char* ends_file_name = "ends.safetensors";
+inline constexpr const char* embedding_file_name = "embedding.safetensors";
+inline constexpr const char* head_file_name = "head.safetensors";  ///< and the final norm
 inline constexpr const char* manifest_file_name = "quantization.json";
 
-/// Small files of a model's folder that go along as they are: config.json, the tokenizer's.
-bool goes_along(const std::string& name);
+/// Small files of a model's folder that go along as they are: config.json, the tokenizer's. Those that are there.
+std::vector<std::string> companions_in(const std::filesystem::path& model);
 
 }  // namespace qoq::quantize

@@ -51,14 +51,14 @@ void check_shape(const Scheme& scheme, std::string_view linear, int n, int k) {
   if (n % block != 0) bad_input("{}: N={} is not a multiple of {}, which packed weights need", linear, n, block);
 }
 
-LinearWeights quantize_linear(const Scheme& scheme, GroupRule rule, std::string_view linear, const llama::Matrix& w,
+LinearWeights quantize_linear(const transform::WeightFormat& format, std::string_view linear, const llama::Matrix& w,
                               int threads) {
   try {
     LinearWeights out{w.rows, w.cols, {}};
-    if (scheme.group > 0) {
-      out.form = quantize_groups(w.values, w.rows, w.cols, scheme.group, rule, threads);
+    if (format.group > 0) {
+      out.form = quantize_groups(w.values, w.rows, w.cols, format.group, format.rule, threads);
     } else {
-      out.form = quantize_channels(w.values, w.rows, w.cols, rule == GroupRule::LeastError, threads);
+      out.form = quantize_channels(w.values, w.rows, w.cols, format.rule == GroupRule::LeastError, threads);
     }
     return out;
   } catch (const Error& error) {

@@ -4,6 +4,7 @@
 
 #include "kernels/llama/weights.h"
 #include "kernels/qoq/linear.h"
+#include "kernels/transform/weight_format.h"
 
 namespace qoq::quantize {
 
@@ -30,7 +31,7 @@ void check_shape(const Scheme& scheme, std::string_view linear, int n, int k);
 /// One linear layer in the scheme, on `threads` threads (0: one a core), the same bit for bit on any number of them.
 /// Per channel, the rule LeastError means a clipped range. `linear` opens the messages of weights that cannot be
 /// quantised (NaN, beyond fp16).
-LinearWeights quantize_linear(const Scheme& scheme, GroupRule rule, std::string_view linear, const llama::Matrix& w,
+LinearWeights quantize_linear(const transform::WeightFormat& format, std::string_view linear, const llama::Matrix& w,
                               int threads);
 
 /// The fp32 weights [N][K] that the format's codes stand for.
