@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -198,6 +199,7 @@ struct Shape {
   std::string name;
   Config config;
 };
+inline void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
 /// MHA and GQA, heads of 64 and 128, powers of two and not, with biases and with norms.
 inline std::vector<Shape> shapes() {
