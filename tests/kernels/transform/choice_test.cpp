@@ -52,6 +52,18 @@ TEST_P(Choice, SmoothedKeysLoseLessInFourBits) {
   EXPECT_LT(searched, 1.0001 * fixed) << "4/8 is among what is searched";
 }
 
+/// Without keys the guess from W_K (or the key norm) still finds the outlier channels.
+TEST_P(Choice, KeysAreSmoothedWithoutCalibration) {
+  Layer layer = before_;
+  LayerActivations none;
+  EXPECT_NE(smooth_attention({0.5, false}, config_, layer, none).find("no keys recorded"), std::string::npos);
+  const LayerActivations after = run(config_, layer, random_tokens(24, config_.hidden, 32)).activations;
+  const std::vector<float> ones(static_cast<size_t>(config_.kv_width()), 1.0F);
+  double error = 0;
+  for (int head = 0; head < config_.kv_heads; ++head) error += logit_error(config_, after, head, ones);
+  EXPECT_LT(error, 0.9 * logit_errors({0, false}));
+}
+
 TEST_P(Choice, SearchedOutputScalesNeverLose) {
   for (const int group : {64, 0}) {
     const WeightFormat format{group};
