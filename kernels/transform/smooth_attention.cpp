@@ -25,22 +25,32 @@ constexpr int eighths = 8;
 
 bool normalised(const Layer& layer) { return !layer.k_norm.empty(); }
 
-/// Without keys: the length of W_K's rows is the keys' spread for inputs of equal variance (RMSNorm gives them);
-/// a normalised key's is its gain.
-std::vector<float> guessed_maxima(const Layer& layer) {
-  std::vector<float> maxima(static_cast<size_t>(layer.k.rows));
-  for (size_t row = 0; row < maxima.size(); ++row) {
-    if (normalised(layer)) {
-      maxima[row] = std::fabs(layer.k_norm[row % layer.k_norm.size()]);
-      continue;
-    }
+/// The lengths of W_K's rows: the keys' spread for inputs of equal variance, which RMSNorm gives.
+std::vector<float> row_lengths(const Matrix& weight) {
+  std::vector<float> lengths;
+  for (int row = 0; row < weight.rows; ++row) {
     double sum = 0;
-    for (int c = 0; c < layer.k.cols; ++c) {
-      const double w = layer.k.row(static_cast<int>(row))[c];
-      sum += w * w;
-    }
-    maxima[row] = static_cast<float>(std::sqrt(sum)) + (layer.k_bias.empty() ? 0.0F : std::fabs(layer.k_bias[row]));
+    for (int c = 0; c < weight.cols; ++c) sum += static_cast<double>(weight.row(row)[c]) * weight.row(row)[c];
+    lengths.push_back(static_cast<float>(std::sqrt(sum)));
   }
+  return lengths;
+}
+
+/// A key norm brings a head's lengths to a root mean square of one before its gain.
+void normalise_lengths(std::vector<float>& lengths, std::span<const float> gain) {
+  for (size_t first = 0; first < lengths.size(); first += gain.size()) {
+    double sum = 0;
+    for (size_t i = 0; i < gain.size(); ++i) sum += static_cast<double>(lengths[first + i]) * lengths[first + i];
+    const float root = static_cast<float>(std::sqrt(sum / static_cast<double>(gain.size())));
+    for (size_t i = 0; i < gain.size() && root > 0; ++i) lengths[first + i] *= std::fabs(gain[i]) / root;
+  }
+}
+
+/// What stands for the largest keys where none were recorded.
+std::vector<float> guessed_maxima(const Layer& layer) {
+  std::vector<float> maxima = row_lengths(layer.k);
+  for (size_t i = 0; i < layer.k_bias.size(); ++i) maxima[i] += std::fabs(layer.k_bias[i]);
+  if (normalised(layer)) normalise_lengths(maxima, layer.k_norm);
   return maxima;
 }
 
@@ -160,9 +170,8 @@ std::string smooth_attention(const AttentionStrength& strength, const Config& co
   const auto [least, most] = std::minmax_element(alphas.begin(), alphas.end());
   const std::string alpha =
       *least == *most ? fmt::format("alpha {:g}", *least) : fmt::format("alpha {:g} … {:g} by head", *least, *most);
-  const std::string ground = recorded            ? fmt::format("keys of {} tokens", activations.keys.rows)
-                             : normalised(layer) ? "the key norm's gains (no keys recorded)"
-                                                 : "the lengths of W_K's rows (no keys recorded)";
+  const std::string ground = recorded ? fmt::format("keys of {} tokens", activations.keys.rows)
+                                      : "the lengths of W_K's rows (no keys recorded)";
   return fmt::format("smooth-attention: {}, {}, scales from {}", alpha,
                      search            ? "searched"
                      : strength.search ? "fixed (a search needs recorded queries and keys)"

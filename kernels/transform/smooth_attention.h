@@ -18,8 +18,8 @@ struct AttentionStrength {
 std::vector<float> attention_scales(const llama::Config& config, const std::vector<float>& key_maxima, double alpha);
 
 /// Folds λ into W_Q, W_K and their biases; where keys are normalised (Qwen3) into the norms' gains, with one λ for all
-/// heads. Without recorded keys their maxima are guessed: √(largest row sum of squares) of W_K plus |bias|, or the key
-/// norm's gain. Recorded queries and keys follow. Returns what was chosen.
+/// heads. Without recorded keys the lengths of W_K's rows (plus |bias|, times the key norm's gain) stand for their
+/// largest. Recorded queries and keys follow. Returns what was chosen.
 std::string smooth_attention(const AttentionStrength& strength, const llama::Config& config, llama::Layer& layer,
                              llama::LayerActivations& activations, int threads = 0);
 
