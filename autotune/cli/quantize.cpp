@@ -7,6 +7,10 @@
 #include "autotune/cli/interrupt.h"
 #include "autotune/cli/quantize_progress.h"
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "kernels/quantize/ablation.h"
+#include "kernels/quantize/check.h"
+#include "kernels/quantize/print.h"
 #include "kernels/quantize/quantizer.h"
 
 namespace qoq::cli {
@@ -31,6 +35,11 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "no-reorder", "leave out the reordering of channels")("no-clip", "leave out clipping")(
       "rule", text()->default_value("nearest")->value_name("R"),
       "how a group's scale is chosen: nearest, covering, least-error");
+  options.add_options()("check", "read the result in DIR again: digests, ranges and, with --against, every error")(
+      "against", text()->value_name("MODEL_DIR"), "--check: the model that the result was made from")(
+      "ablate",
+      "no result: the errors of round-to-nearest and of every transform on and off, as Markdown and JSON "
+      "(--out DIR: ablation.md and ablation.json there)");
   options.add_options()("verbose,v", "also say what the transforms chose in every layer")("quiet,q", "no progress");
   declare_jobs(options);
   declare_format(options);
@@ -71,8 +80,8 @@ void print(const quantize::Outcome& outcome, const std::filesystem::path& out, d
 
 int quantise(const Options& options) {
   if (options.count("out") == 0) bad_input("quantize needs a folder for the result: --out DIR");
-  quantize::Request request{options["folder"].as<std::string>(), options["out"].as<std::string>(),
-                            path_option(options, "calibration"), settings_of(options),
+  quantize::Request request{options["folder"].as<std::string>(),   options["out"].as<std::string>(),
+                            path_option(options, "calibration"),   settings_of(options),
                             std::string("qoqtune ") + QOQ_VERSION, job_count(options)};
   const bool as_json = wants_json(options);
   Interrupt interrupt;
@@ -98,9 +107,68 @@ int quantise(const Options& options) {
   return 0;
 }
 
+int check(const Options& options) {
+  const quantize::CheckRequest request{options["folder"].as<std::string>(), path_option(options, "against"),
+                                       path_option(options, "calibration"), job_count(options)};
+  const bool as_json = wants_json(options);
+  Interrupt interrupt;
+  quantize::CheckReport report;
+  {
+    QuantizeProgress progress(options.count("quiet") != 0, false);
+    report = quantize::check(request, progress, interrupt.token());
+  }
+  fmt::print("{}", as_json ? quantize::to_json(report).dump(1) + "\n" : quantize::to_text(report));
+  return interrupt.by_user() ? 130 : 0;
+}
+
+int ablate(const Options& options) {
+  const quantize::AblationRequest request{options["folder"].as<std::string>(), path_option(options, "calibration"),
+                                          quantize::rule_named(options["rule"].as<std::string>()), job_count(options)};
+  const bool as_json = wants_json(options);
+  Interrupt interrupt;
+  quantize::Ablation ablation;
+  {
+    QuantizeProgress progress(options.count("quiet") != 0, false);
+    ablation = quantize::ablate(request, progress, interrupt.token());
+  }
+  if (interrupt.by_user()) return 130;
+  nlohmann::ordered_json json{{"command", command_line(options)}};
+  json.update(quantize::to_json(ablation));
+  const std::string markdown = fmt::format("`{}`\n\n{}", command_line(options), quantize::to_markdown(ablation));
+  if (const auto out = path_option(options, "out")) {
+    write_file_atomically(*out / "ablation.md", markdown);
+    write_file_atomically(*out / "ablation.json", json.dump(1) + "\n");
+    fmt::print(stderr, "wrote {0}/ablation.md and {0}/ablation.json\n", out->string());
+  }
+  fmt::print("{}", as_json ? json.dump(1) + "\n" : markdown);
+  return 0;
+}
+
+/// Refuses options that the mode does not take: what they ask for would not be done.
+void refuse(const Options& options, std::string_view mode, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (options.count(name) != 0 && !options[name].defaulted()) bad_input("{} takes no --{}", mode, name);
+  }
+}
+
 int run(const Options& options) {
+  if (options.count("check") != 0 && options.count("ablate") != 0) bad_input("either --check or --ablate, not both");
+  if (options.count("check") != 0) {
+    if (options.count("folder") == 0) bad_input("--check needs a result: qoqtune quantize --check DIR");
+    refuse(options, "--check",
+           {"out", "scheme", "layout", "recipe", "rule", "no-rotation", "no-smooth-attention", "no-smooth-outputs",
+            "no-reorder", "no-clip", "verbose"});
+    if (options.count("calibration") != 0 && options.count("against") == 0)
+      bad_input("--check takes a calibration only with --against MODEL_DIR");
+    return check(options);
+  }
   if (options.count("folder") == 0) bad_input("quantize needs a model: qoqtune quantize MODEL_DIR --out DIR");
-  return quantise(options);
+  refuse(options, options.count("ablate") != 0 ? "--ablate" : "quantize without --check", {"against"});
+  if (options.count("ablate") == 0) return quantise(options);
+  refuse(options, "--ablate",
+         {"scheme", "layout", "recipe", "no-rotation", "no-smooth-attention", "no-smooth-outputs", "no-reorder",
+          "no-clip", "verbose"});
+  return ablate(options);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "kernels/quantize/ablation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "kernels/quantize/linears.h"
@@ -20,7 +22,8 @@ std::vector<Way> ways(GroupRule rule) {
     Settings settings{scheme_named(name), rule, PackedLayout::QServe, {}};
     for (const transform::NamedRecipe& named : transform::ablation_recipes(settings.format())) {
       settings.recipe = named.recipe;
-      if (settings.scheme.group > 0 || named.name == "rtn" || named.name == "qoq") out.push_back({named.name, settings});
+      if (settings.scheme.group > 0 || named.name == "rtn" || named.name == "qoq")
+        out.push_back({named.name, settings});
     }
   }
   return out;
@@ -46,7 +49,7 @@ void add_layer(const ModelSource& source, const CalibrationSource& calibration, 
 
 WeightErrors AblationRow::all_weights() const {
   WeightErrors sum;
-  for (const auto& [name, errors] : weights) sum += errors;
+  for (const auto& [linear, errors] : weights) sum += errors;
   return sum;
 }
 
@@ -57,8 +60,8 @@ Ablation ablate(const AblationRequest& request, Listener& listener, const std::s
   Ablation out{source.config(), check_inputs_text(calibration.given()), {}};
   listener.begin(all.size() * static_cast<uint64_t>(source.config().layers) * source.layer_parameters());
   for (const Way& way : all) {
-    AblationRow row{way.name, std::string(way.settings.scheme.name), transform::write_recipe(way.settings.recipe),
-                    0,        {},                                    {}};
+    AblationRow row{
+        way.name, std::string(way.settings.scheme.name), transform::write_recipe(way.settings.recipe), 0, {}, {}};
     for (int index = 0; index < source.config().layers; ++index) {
       if (stop.stop_requested()) return out;
       const std::string piece = fmt::format("{} {}, layer {}", row.scheme, row.name, index);

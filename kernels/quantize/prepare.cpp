@@ -5,6 +5,18 @@
 
 namespace qoq::quantize {
 
+CalibrationSource::CalibrationSource(const std::optional<std::filesystem::path>& file, const llama::Config& config) {
+  if (file) calibration_ = llama::Calibration::open(*file, config);
+}
+
+llama::LayerActivations CalibrationSource::layer(int index) const {
+  return calibration_ ? calibration_->layer(index) : llama::LayerActivations();
+}
+
+std::string CalibrationSource::layer_digest(int index) const {
+  return calibration_ ? digest_tensors(calibration_->tensors(index)) : "";
+}
+
 PreparedLayer prepare_layer(const ModelSource& source, const CalibrationSource& calibration, const Settings& settings,
                             int index, int threads) {
   const llama::Config& config = source.config();
@@ -13,11 +25,12 @@ PreparedLayer prepare_layer(const ModelSource& source, const CalibrationSource& 
   out.activations = calibration.layer(index);
   if (settings.recipe == transform::rtn_recipe()) return out;
   const transform::Proof proof(config, out.layer, 16, 1, threads);
-  out.chosen = transform::transform_layer(settings.recipe, settings.format(), config, out.layer, out.activations, threads);
+  out.chosen =
+      transform::transform_layer(settings.recipe, settings.format(), config, out.layer, out.activations, threads);
   out.proof = proof.difference(settings.recipe, out.layer);
   if (!(out.proof <= most_proof)) {
-    fail("layer {}: the transforms change its fp32 function by {:.2g} of what it adds, at most {:.0e} is allowed", index,
-         out.proof, most_proof);
+    fail("layer {}: the transforms change its fp32 function by {:.2g} of what it adds, at most {:.0e} is allowed",
+         index, out.proof, most_proof);
   }
   return out;
 }

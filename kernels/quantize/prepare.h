@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/llama/calibration.h"
 #include "kernels/quantize/settings.h"
 #include "kernels/quantize/source.h"
 
@@ -13,16 +14,16 @@ namespace qoq::quantize {
 class CalibrationSource {
  public:
   /// Nothing: transforms choose by weights alone. Throws Fault::Input where the file is bad or is another model's.
-  CalibrationSource(std::optional<std::filesystem::path> file, const llama::Config& config);
+  CalibrationSource(const std::optional<std::filesystem::path>& file, const llama::Config& config);
 
-  bool given() const { return file_.has_value(); }
+  bool given() const { return calibration_.has_value(); }
+  /// Empty matrices without a file.
   llama::LayerActivations layer(int index) const;
   /// Of everything that is recorded of the layer; empty without a file.
   std::string layer_digest(int index) const;
 
  private:
-  std::optional<std::filesystem::path> file_;
-  llama::Config config_;
+  std::optional<llama::Calibration> calibration_;
 };
 
 /// A layer ready to be quantised, with what was recorded of its activations as the transformed layer sees them.

@@ -22,8 +22,8 @@ ordered_json to_json(const WeightErrors& errors) {
 }
 
 std::string row_of(const LinearReport& linear, int layer) {
-  std::string text = fmt::format("{:>5}  {:<8} {:>6} {:>6}  {:>7.2f} %", layer, linear.name, linear.n, linear.k,
-                                 100 * linear.at_ends);
+  std::string text =
+      fmt::format("{:>5}  {:<8} {:>6} {:>6}  {:>7.2f} %", layer, linear.name, linear.n, linear.k, 100 * linear.at_ends);
   if (linear.weights) {
     text += fmt::format("  {:>9.3e}  {:>7.2f}  {:>9.3e}  {:>7.3f} %", linear.weights->relative_mse(),
                         linear.weights->sqnr_db(), linear.weights->max_error, 100 * linear.weights->clipped_share());
@@ -34,12 +34,12 @@ std::string row_of(const LinearReport& linear, int layer) {
 
 /// The header of an ablation's table, whose columns are the linears.
 std::string table_head(const std::string& title) {
-  std::string text = title + "\n\n| scheme | recipe |", line = "|---|---|";
+  std::string names, lines;
   for (const std::string_view name : linear_names) {
-    text += fmt::format(" {} |", name);
-    line += "---:|";
+    names += fmt::format(" {} |", name);
+    lines += "---:|";
   }
-  return text + "\n" + line + "\n";
+  return fmt::format("{}\n\n| scheme | recipe |{}\n|---|---|{}\n", title, names, lines);
 }
 
 }  // namespace
@@ -47,9 +47,9 @@ std::string table_head(const std::string& title) {
 std::string to_text(const CheckReport& report) {
   const Manifest& manifest = report.manifest;
   const auto bytes = static_cast<double>(manifest.bytes()), fp16 = static_cast<double>(manifest.fp16_bytes());
-  std::string text = fmt::format("{} {} {} by {}: {} bytes, fp16 {} bytes ({:.2f} times smaller)\n", manifest.scheme,
-                                 manifest.layout, manifest.recipe, manifest.producer, manifest.bytes(),
-                                 manifest.fp16_bytes(), fp16 / bytes);
+  std::string text =
+      fmt::format("{} {} {} by {}: {} bytes, fp16 {} bytes ({:.2f} times smaller)\n", manifest.scheme, manifest.layout,
+                  manifest.recipe, manifest.producer, manifest.bytes(), manifest.fp16_bytes(), fp16 / bytes);
   text += fmt::format("{} files with the digests that the manifest tells; every code, scale and zero in its range\n",
                       manifest.files.size());
   const bool errors = !report.inputs.empty();
@@ -72,10 +72,9 @@ std::string to_text(const CheckReport& report) {
 
 ordered_json to_json(const CheckReport& report) {
   const Manifest& manifest = report.manifest;
-  ordered_json out{{"scheme", manifest.scheme},           {"layout", manifest.layout},
-                   {"recipe", manifest.recipe},           {"rule", manifest.rule},
-                   {"bytes", manifest.bytes()},           {"fp16_bytes", manifest.fp16_bytes()},
-                   {"inputs", report.inputs},             {"layers", ordered_json::array()}};
+  ordered_json out{{"scheme", manifest.scheme}, {"layout", manifest.layout},      {"recipe", manifest.recipe},
+                   {"rule", manifest.rule},     {"bytes", manifest.bytes()},      {"fp16_bytes", manifest.fp16_bytes()},
+                   {"inputs", report.inputs},   {"layers", ordered_json::array()}};
   for (const LayerReport& layer : report.layers) {
     ordered_json linears = ordered_json::array();
     for (const LinearReport& linear : layer.linears) {
@@ -91,9 +90,9 @@ ordered_json to_json(const CheckReport& report) {
 
 std::string to_markdown(const Ablation& ablation) {
   const llama::Config& c = ablation.config;
-  std::string text = fmt::format(
-      "{} model: {} layers, hidden {}, intermediate {}, {} heads, {} KV heads of {}. Sums over layers.\n\n",
-      family_name(c.family), c.layers, c.hidden, c.intermediate, c.heads, c.kv_heads, c.head_dim);
+  std::string text =
+      fmt::format("{} model: {} layers, hidden {}, intermediate {}, {} heads, {} KV heads of {}. Sums over layers.\n\n",
+                  family_name(c.family), c.layers, c.hidden, c.intermediate, c.heads, c.kv_heads, c.head_dim);
   text += table_head(fmt::format(
       "Output error, Σ(y − ŷ)² / Σy² in %: fp32 against int8 activations times 4-bit weights through the integer "
       "reference GEMM, on {}.",
@@ -104,8 +103,10 @@ std::string to_markdown(const Ablation& ablation) {
       text += fmt::format(" {:.4f} |", 100 * row.outputs.at(std::string(name)).relative_mse());
     text += "\n";
   }
-  text += "\n" + table_head("Weight error, Σ(w − ŵ)² / Σw² in %, against the transformed weights before clipping. "
-                            "Transforms that scale weights move what the sums weigh: compare outputs.");
+  text += "\n";
+  text += table_head(
+      "Weight error, Σ(w − ŵ)² / Σw² in %, against the transformed weights before clipping. "
+      "Transforms that scale weights move what the sums weigh: compare outputs.");
   for (const AblationRow& row : ablation.rows) {
     text += fmt::format("| {} | {} |", row.scheme, row.name);
     for (const std::string_view name : linear_names)

@@ -21,6 +21,7 @@ constexpr const char* embedding_name = "model.embed_tokens.weight";
 constexpr const char* head_name = "lm_head.weight";
 constexpr const char* norm_name = "model.norm.weight";
 constexpr std::string_view layers_prefix = "model.layers.";
+constexpr size_t digested_at_once = size_t{1} << 20;
 
 const Tensor& table(const Checkpoint& checkpoint, const llama::Config& config, const char* name) {
   const Tensor& tensor = checkpoint.tensor(name);
@@ -37,6 +38,7 @@ Tensor rows_of(const Tensor& whole, int first, int count) {
   const size_t row_bytes = whole.bytes.size() / static_cast<size_t>(whole.shape[0]);
   Tensor part = whole;
   part.shape[0] = static_cast<uint64_t>(count);
+  part.name = fmt::format("{}, rows from {} on", whole.name, first);
   part.bytes = whole.bytes.subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(count) * row_bytes);
   return part;
 }
@@ -44,32 +46,31 @@ Tensor rows_of(const Tensor& whole, int first, int count) {
 }  // namespace
 
 std::string digest_tensors(const std::vector<const Tensor*>& tensors, std::string_view more) {
-  std::string text(more);
+  std::string text(more), block;
   for (const Tensor* tensor : tensors) {
-    const std::string_view bytes(reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size());
-    text += fmt::format("\n{} {} [{}] {}", tensor->name, dtype_name(tensor->dtype), fmt::join(tensor->shape, ","),
-                        digest(bytes));
+    text += fmt::format("\n{} {} [{}]", tensor->name, dtype_name(tensor->dtype), fmt::join(tensor->shape, ","));
+    for (size_t offset = 0; offset < tensor->bytes.size(); offset += block.size()) {
+      block.resize(std::min(digested_at_once, tensor->bytes.size() - offset));
+      read_bytes(*tensor, offset, std::as_writable_bytes(std::span(block)));
+      text.append(" ").append(digest(block));
+    }
   }
   return digest(text);
 }
 
 ModelSource::ModelSource(const fs::path& folder, const Scheme& scheme)
-    : folder_(folder), config_(llama::read_config(folder)) {
+    : folder_(folder), config_(llama::read_config(folder)), checkpoint_(Checkpoint::open(folder)) {
   for (const std::string_view name : linear_names) {
     const LinearShape shape = linear_shape(config_, name);
     check_shape(scheme, fmt::format("{}: {}", folder.string(), name), shape.n, shape.k);
   }
   config_digest_ = digest(read_file(folder / "config.json"));
-  Checkpoint::open(folder);
 }
 
-llama::Layer ModelSource::layer(int index) const {
-  return llama::read_layer(Checkpoint::open(folder_), config_, index);
-}
+llama::Layer ModelSource::layer(int index) const { return llama::read_layer(checkpoint_, config_, index); }
 
 std::vector<float> ModelSource::final_norm() const {
-  const Checkpoint checkpoint = Checkpoint::open(folder_);
-  const Tensor& tensor = checkpoint.tensor(norm_name);
+  const Tensor& tensor = checkpoint_.tensor(norm_name);
   if (tensor.shape != std::vector<uint64_t>{static_cast<uint64_t>(config_.hidden)})
     bad_input("{}: its shape is [{}], config.json makes it [{}]", norm_name, fmt::join(tensor.shape, ", "),
               config_.hidden);
@@ -78,8 +79,7 @@ std::vector<float> ModelSource::final_norm() const {
 
 void ModelSource::each_block(bool head, int rows,
                              const std::function<void(int first, llama::Matrix& block)>& take) const {
-  const Checkpoint checkpoint = Checkpoint::open(folder_);
-  const Tensor& whole = table(checkpoint, config_, head && !config_.tied ? head_name : embedding_name);
+  const Tensor& whole = table(checkpoint_, config_, head && !config_.tied ? head_name : embedding_name);
   for (int first = 0; first < config_.vocab; first += rows) {
     llama::Matrix block(std::min(rows, config_.vocab - first), config_.hidden);
     read_floats(rows_of(whole, first, block.rows), block.values);
@@ -87,18 +87,14 @@ void ModelSource::each_block(bool head, int rows,
   }
 }
 
-DType ModelSource::ends_dtype() const {
-  const Checkpoint checkpoint = Checkpoint::open(folder_);
-  return checkpoint.tensor(embedding_name).dtype;
-}
+DType ModelSource::ends_dtype() const { return checkpoint_.tensor(embedding_name).dtype; }
 
 std::string ModelSource::piece_digest(std::optional<int> layer) const {
-  const Checkpoint checkpoint = Checkpoint::open(folder_);
   const std::string prefix = layer ? fmt::format("{}{}.", layers_prefix, *layer) : "";
   std::vector<const Tensor*> tensors;
-  for (const std::string& name : checkpoint.names()) {
+  for (const std::string& name : checkpoint_.names()) {
     if (layer ? name.starts_with(prefix) : !name.starts_with(layers_prefix))
-      tensors.push_back(&checkpoint.tensor(name));
+      tensors.push_back(&checkpoint_.tensor(name));
   }
   return digest_tensors(tensors, config_digest_);
 }

@@ -12,11 +12,10 @@
 
 namespace qoq::quantize {
 
-/// A Hugging Face model folder that is read a piece at a time. Files are mapped only while a piece is read: pages that
-/// were touched count as this process's memory until then.
+/// A Hugging Face model folder that is read a piece at a time.
 class ModelSource {
  public:
-  /// Reads config.json and opens every shard once. Throws Fault::Input for what they refuse, and for the first linear
+  /// Reads config.json and opens every shard. Throws Fault::Input for what they refuse, and for the first linear
   /// of the model that the scheme cannot hold.
   ModelSource(const std::filesystem::path& folder, const Scheme& scheme);
 
@@ -38,13 +37,12 @@ class ModelSource {
   /// Parameters of the piece, counted from config.json.
   uint64_t layer_parameters() const;
   uint64_t ends_parameters() const;
-  uint64_t parameters() const {
-    return static_cast<uint64_t>(config_.layers) * layer_parameters() + ends_parameters();
-  }
+  uint64_t parameters() const { return static_cast<uint64_t>(config_.layers) * layer_parameters() + ends_parameters(); }
 
  private:
   std::filesystem::path folder_;
   llama::Config config_;
+  Checkpoint checkpoint_;
   std::string config_digest_;
 };
 
