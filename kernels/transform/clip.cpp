@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/base/parallel.h"
+#include "kernels/llama/attention.h"
 #include "kernels/transform/channels.h"
 #include "kernels/transform/clip_attention.h"
 #include "kernels/transform/clip_row.h"
@@ -43,8 +44,13 @@ std::string clip_weights(bool by_outputs, const WeightFormat& format, const llam
   };
   const Matrix& attention = inputs(activations.attention_input, "q, k, v");
   if (attention.rows > 0) {
-    clip_attention(format, config, layer, spread_rows(attention, most_attention_tokens),
-                   spread_indices(attention.rows, most_attention_tokens), threads);
+    const std::vector<int> all =
+        activations.positions.empty() ? llama::count_positions(attention.rows) : activations.positions;
+    std::vector<int> positions;
+    for (const int t : spread_indices(attention.rows, most_attention_tokens)) {
+      positions.push_back(all[static_cast<size_t>(t)]);
+    }
+    clip_attention(format, config, layer, spread_rows(attention, most_attention_tokens), positions, threads);
   } else {
     clip_rows(format, layer.q, none, threads);
     clip_rows(format, layer.k, none, threads);

@@ -79,6 +79,10 @@ void check_widths(const Config& config, const LayerActivations& activations) {
   check_width(activations.output_input, config.q_width(), "output_input");
   check_width(activations.ffn_input, config.hidden, "ffn_input");
   check_width(activations.down_input, config.intermediate, "down_input");
+  const size_t positions = activations.positions.size(), tokens = static_cast<size_t>(activations.attention_input.rows);
+  if (positions != 0 && tokens != 0 && positions != tokens) {
+    bad_input("recorded positions are of {} tokens, attention_input of {}", positions, tokens);
+  }
 }
 
 }  // namespace

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "kernels/base/parallel.h"
+#include "kernels/llama/elementary.h"
 #include "kernels/qoq/kv_cache.h"
 #include "kernels/transform/channels.h"
-#include "kernels/transform/power.h"
 #include "kernels/transform/second_moment.h"
 
 namespace qoq::transform {
@@ -126,7 +127,7 @@ std::vector<float> attention_scales(const Config& config, const std::vector<floa
   for (size_t i = 0; i < scales.size(); ++i) {
     const size_t partner = i % dim < half ? i + half : i - half;
     const float most = std::max(key_maxima[i], key_maxima[partner]);
-    scales[i] = most > 0 ? static_cast<float>(power(most, alpha)) : 1.0F;
+    scales[i] = most >= FLT_MIN ? static_cast<float>(llama::power(most, alpha)) : 1.0F;
   }
   return scales;
 }

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cfloat>
 
+#include "kernels/llama/elementary.h"
 #include "kernels/transform/channels.h"
 #include "kernels/transform/output_error.h"
-#include "kernels/transform/power.h"
 
 namespace qoq::transform {
 
@@ -50,9 +51,9 @@ std::vector<float> output_scales(const Maxima& maxima, double alpha, double beta
   std::vector<float> scales(maxima.weights.size(), 1.0F);
   for (size_t i = 0; i < scales.size(); ++i) {
     const bool recorded = !maxima.inputs.empty();
-    if (maxima.weights[i] <= 0 || (recorded && maxima.inputs[i] <= 0)) continue;
-    const double wide = recorded ? power(maxima.inputs[i], alpha) : 1.0;
-    scales[i] = static_cast<float>(wide / power(maxima.weights[i], beta));
+    if (maxima.weights[i] < FLT_MIN || (recorded && maxima.inputs[i] < FLT_MIN)) continue;
+    const double wide = recorded ? llama::power(maxima.inputs[i], alpha) : 1.0;
+    scales[i] = static_cast<float>(wide / llama::power(maxima.weights[i], beta));
   }
   return scales;
 }

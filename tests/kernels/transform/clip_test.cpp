@@ -8,9 +8,6 @@
 #include "kernels/transform/clip_attention.h"
 #include "kernels/transform/clip_row.h"
 #include "kernels/transform/output_error.h"
-#include "kernels/transform/rotary.h"
-#include "kernels/transform/smooth_attention.h"
-#include "kernels/transform/smooth_outputs.h"
 #include "tests/kernels/transform/plain_layer.h"
 
 namespace qoq::transform {
@@ -134,11 +131,11 @@ class ClipLayer : public testing::TestWithParam<Shape> {
     return kept;
   }
 
-  /// Σ over all pairs of tokens and query heads of the squared error of q·k, from the plain layer's queries and keys.
-  double logit_error(const Layer& layer) const {
+  /// Σ over all pairs of tokens of the squared error of q·k, by KV head, from the plain layer's queries and keys.
+  std::vector<double> logit_errors(const Layer& layer) const {
     const LayerActivations now = run(config_, layer, x_).activations;
     const LayerActivations& then = reference_.activations;
-    double sum = 0;
+    std::vector<double> sums(static_cast<size_t>(config_.kv_heads));
     for (int t = 0; t < now.queries.rows; ++t) {
       for (int s = 0; s < now.keys.rows; ++s) {
         for (int head = 0; head < config_.heads; ++head) {
@@ -148,34 +145,46 @@ class ClipLayer : public testing::TestWithParam<Shape> {
             off += static_cast<double>(now.queries.row(t)[q + i]) * now.keys.row(s)[k + i];
             off -= static_cast<double>(then.queries.row(t)[q + i]) * then.keys.row(s)[k + i];
           }
-          sum += off * off;
+          sums[static_cast<size_t>(head / config_.group())] += off * off;
         }
       }
     }
-    return sum;
+    return sums;
   }
 
-  double queries_quantised(const Layer& clipped) const {
+  /// With one side, q or k, quantised from a weight.
+  std::vector<double> logit_errors(Matrix Layer::*side, const Matrix& weight) const {
     Layer layer = before_;
-    layer.q = quantised(clipped.q);
-    return logit_error(layer);
+    layer.*side = quantised(weight);
+    return logit_errors(layer);
   }
-  double keys_quantised(const Layer& clipped) const {
-    Layer layer = before_;
-    layer.k = quantised(clipped.k);
-    return logit_error(layer);
+
+  static Matrix clamped(Matrix weight, float ratio) {
+    for (int r = 0; r < weight.rows; ++r) {
+      const std::vector<float> row = clamp_row({weight.row(r), static_cast<size_t>(weight.cols)}, format_, ratio);
+      std::copy(row.begin(), row.end(), weight.row(r));
+    }
+    return weight;
   }
 };
 
-/// q and k: the logits of the plain layer, so biases, norms, RoPE and the sharing of KV heads must all be as there.
+/// q and k: no ratio for whole heads is better than what was chosen, by the logits of the plain layer; so biases,
+/// norms, RoPE and the sharing of KV heads must all be as there. (k: a KV head's; q: summed over the heads that share
+/// it.)
 TEST_P(ClipLayer, HelpsAttentionLogits) {
   Layer clipped = before_;
-  std::vector<int> positions;
-  for (int t = 0; t < reference_.activations.attention_input.rows; ++t) positions.push_back(t);
-  clip_attention(format_, config_, clipped, reference_.activations.attention_input, positions);
-  const double q_before = queries_quantised(before_), k_before = keys_quantised(before_);
-  EXPECT_LT(queries_quantised(clipped), 0.98 * q_before);
-  EXPECT_LT(keys_quantised(clipped), 0.98 * k_before);
+  LayerActivations seen = reference_.activations;
+  clip_weights(true, format_, config_, clipped, seen);
+  for (Matrix Layer::*side : {&Layer::q, &Layer::k}) {
+    const std::vector<double> chosen = logit_errors(side, clipped.*side);
+    for (const float ratio : clip_ratios) {
+      const std::vector<double> uniform = logit_errors(side, clamped(before_.*side, ratio));
+      for (size_t head = 0; head < chosen.size(); ++head) EXPECT_LT(chosen[head], 1.0001 * uniform[head]) << ratio;
+      if (ratio == 1) {
+        EXPECT_LT(chosen[0], 0.98 * uniform[0]);
+      }
+    }
+  }
 }
 
 TEST_P(ClipLayer, HelpsOutputsOfTheOthers) {
@@ -227,25 +236,6 @@ TEST_P(ClipLayer, WithoutCalibrationHelpsWeightsAndSaysSo) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, ClipLayer, testing::Values(shapes()[0], shapes()[3], shapes()[5]),
                          [](const auto& shape) { return shape.param.name; });
-
-/// The searches' RoPE against libm's.
-TEST(Rotary, TurnsAsThePlainLayerDoes) {
-  Config config;
-  config.head_dim = 128;
-  config.rope_theta = 500000;
-  const std::vector<int> positions = {0, 1, 17, 4095, 131071};
-  const Rotary rotary(config, positions);
-  for (size_t t = 0; t < positions.size(); ++t) {
-    std::vector<float> head(128);
-    for (size_t i = 0; i < 64; ++i) head[i] = 1;
-    rotary.apply(t, head.data());
-    for (size_t i = 0; i < 64; ++i) {
-      const double angle = positions[t] * std::pow(config.rope_theta, -static_cast<double>(i) / 64);
-      EXPECT_NEAR(head[i], std::cos(angle), 1e-7) << positions[t] << " " << i;
-      EXPECT_NEAR(head[i + 64], std::sin(angle), 1e-7) << positions[t] << " " << i;
-    }
-  }
-}
 
 }  // namespace
 }  // namespace qoq::transform

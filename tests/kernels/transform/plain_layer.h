@@ -114,7 +114,7 @@ inline Outcome run(const Config& config, const Layer& layer, Rows x) {
     for (size_t i = 0; i < inner[t].size(); ++i) inner[t][i] = inner[t][i] / (1 + std::exp(-inner[t][i])) * up[t][i];
   }
   out.ffn = project(inner, layer.down, {});
-  out.activations = {recorded(a), recorded(q), recorded(k), recorded(heads), recorded(f), recorded(inner)};
+  out.activations = {recorded(a), recorded(q), recorded(k), recorded(heads), recorded(f), recorded(inner), {}};
   return out;
 }
 

@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <set>
 
 #include "kernels/base/error.h"
-#include "kernels/transform/power.h"
 
 namespace qoq::transform {
 namespace {
@@ -62,16 +60,6 @@ TEST(Ablation, HasEveryTransformOnAndOff) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   EXPECT_EQ(ablation_recipes({.group = 0}).size(), 10U);  // a row of one scale has no order
-}
-
-TEST(Power, IsThatOfLibmToItsLastDigits) {
-  for (const double x : {1e-30, 1e-5, 0.3, 1.0, 7.0, 65504.0, 1e20}) {
-    for (const double exponent : {0.0, 0.1, 0.125, 0.3, 0.5, 0.7, 0.999, 1.0}) {
-      EXPECT_NEAR(power(x, exponent) / std::pow(x, exponent), 1, 1e-13) << x << "^" << exponent;
-    }
-  }
-  EXPECT_EQ(power(0, 0.5), 0);
-  EXPECT_EQ(power(2, 0.5), std::sqrt(2.0));
 }
 
 }  // namespace
