@@ -60,17 +60,14 @@ void rope_angles(const llama::Config& config, int count, std::vector<float>& cos
 }
 
 DecoderStep::DecoderStep(const QuantizedLayer& layer, const PackedFile& file, const StepKernels& kernels)
-    : layer_(layer),
-      file_(file),
-      kernels_(kernels),
-      shape_{layer.config.kv_heads, layer.config.head_dim, page, 4} {}
+    : layer_(layer), file_(file), kernels_(kernels), shape_{layer.config.kv_heads, layer.config.head_dim, page, 4} {}
 
 llama::Matrix DecoderStep::multiply(const std::string& linear, const llama::Matrix& x) {
   const PackedGemm gemm(file_, linear, x, "fp16");
   Point point = mma_point(16, 64, 128, 16, 32, 3);
   point["dequant"] = static_cast<int>(kernels_.dequant);
-  point["layout"] = static_cast<int>(kernels_.weights == PackedLayout::Fragment ? gemm::Layout::Fragment
-                                                                                : gemm::Layout::QServe);
+  point["layout"] =
+      static_cast<int>(kernels_.weights == PackedLayout::Fragment ? gemm::Layout::Fragment : gemm::Layout::QServe);
   const Bench::Job job{point, gemm.problem()};
   bench_.build({job});
   std::vector<Buffer> buffers = gemm.operands();
@@ -101,8 +98,7 @@ void DecoderStep::make_pages(const std::vector<int>& longest) {
 std::vector<int32_t> DecoderStep::table_rows(const std::vector<int>& sequences, int width) const {
   std::vector<int32_t> rows;
   for (const int sequence : sequences) {
-    for (int i = 0; i < width; ++i)
-      rows.push_back(pools_.table[static_cast<size_t>(sequence * pools_.width + i)]);
+    for (int i = 0; i < width; ++i) rows.push_back(pools_.table[static_cast<size_t>(sequence * pools_.width + i)]);
   }
   return rows;
 }
@@ -110,9 +106,9 @@ std::vector<int32_t> DecoderStep::table_rows(const std::vector<int>& sequences, 
 void DecoderStep::append(const llama::Matrix& qkv, const std::vector<int>& sequences, const std::vector<int>& lengths,
                          int tokens) {
   const llama::Config& config = layer_.config;
-  const Problem problem = append_family().canonical(Problem::parse(
-      fmt::format("append kv4 batch={} heads={} dh={} ctx={} tokens={} rope=1", sequences.size(), config.kv_heads,
-                  config.head_dim, fmt::join(lengths, ","), tokens)));
+  const Problem problem = append_family().canonical(
+      Problem::parse(fmt::format("append kv4 batch={} heads={} dh={} ctx={} tokens={} rope=1", sequences.size(),
+                                 config.kv_heads, config.head_dim, fmt::join(lengths, ","), tokens)));
   AppendCase c;
   c.problem = attention::CacheProblem::parse(problem);
   c.k = columns(qkv, config.q_width(), config.kv_width());
@@ -123,15 +119,17 @@ void DecoderStep::append(const llama::Matrix& qkv, const std::vector<int>& seque
   expected.width = width;
   expected.table = table_rows(sequences, width);
 
-  const Bench::Job job{{{"warps", 2}, {"layout", static_cast<int>(kernels_.pages)}, {"page", page}},
-                       problem,
-                       &append_family()};
+  const Bench::Job job{
+      {{"warps", 2}, {"layout", static_cast<int>(kernels_.pages)}, {"page", page}}, problem, &append_family()};
   bench_.build({job});
-  std::vector<Buffer> buffers{
-      make_buffer("k", Role::Input, c.k),           make_buffer("v", Role::Input, c.v),
-      make_buffer("lengths", Role::Input, lengths), make_buffer("table", Role::Input, expected.table),
-      make_buffer("cosine", Role::Input, c.cosine), make_buffer("sine", Role::Input, c.sine),
-      {"k_pool", Role::InOut, pools_.k},            {"v_pool", Role::InOut, pools_.v}};
+  std::vector<Buffer> buffers{make_buffer("k", Role::Input, c.k),
+                              make_buffer("v", Role::Input, c.v),
+                              make_buffer("lengths", Role::Input, lengths),
+                              make_buffer("table", Role::Input, expected.table),
+                              make_buffer("cosine", Role::Input, c.cosine),
+                              make_buffer("sine", Role::Input, c.sine),
+                              {"k_pool", Role::InOut, pools_.k},
+                              {"v_pool", Role::InOut, pools_.v}};
   const emulator::Result result = bench_.run(job, buffers, strict);
   EXPECT_EQ(result.fault.value_or(""), "");
   pools_.k = buffer_named(buffers, "k_pool").bytes;
@@ -150,11 +148,12 @@ void DecoderStep::compare_rows(const AppendCase& c, const std::vector<int>& sequ
   for (size_t i = 0; i < sequences.size(); ++i) {
     for (int token = 0; token < tokens; ++token) {
       const int position = c.problem.lengths[i] - tokens + token;
-      const auto id = static_cast<size_t>(
-          pools_.table[static_cast<size_t>(sequences[i] * pools_.width + position / page)]);
+      const auto id =
+          static_cast<size_t>(pools_.table[static_cast<size_t>(sequences[i] * pools_.width + position / page)]);
       for (int head = 0; head < shape_.kv_heads; ++head) {
-        const size_t row = (i * static_cast<size_t>(tokens) + static_cast<size_t>(token)) *
-                               static_cast<size_t>(shape_.kv_heads) + static_cast<size_t>(head);
+        const size_t row =
+            (i * static_cast<size_t>(tokens) + static_cast<size_t>(token)) * static_cast<size_t>(shape_.kv_heads) +
+            static_cast<size_t>(head);
         for (const KvSide side : {KvSide::Key, KvSide::Value}) {
           const std::vector<uint16_t>& from = side == KvSide::Key ? c.k : c.v;
           std::vector<float> x;
@@ -201,9 +200,9 @@ AttentionCase DecoderStep::case_of_pages(const Problem& problem, std::vector<uin
 
 llama::Matrix DecoderStep::attend(const llama::Matrix& qkv) {
   const llama::Config& config = layer_.config;
-  const Problem problem = parse_problem(fmt::format("attention kv4 batch={} heads={}/{} dh={} ctx={}", lengths_.size(),
-                                                    config.heads, config.kv_heads, config.head_dim,
-                                                    fmt::join(lengths_, ",")));
+  const Problem problem =
+      parse_problem(fmt::format("attention kv4 batch={} heads={}/{} dh={} ctx={}", lengths_.size(), config.heads,
+                                config.kv_heads, config.head_dim, fmt::join(lengths_, ",")));
   std::vector<float> cosine, sine;
   rope_angles(config, *std::ranges::max_element(lengths_), cosine, sine);
   std::vector<uint16_t> queries;

@@ -16,6 +16,8 @@ namespace qoq::test {
 struct StepKernels {
   const char* name;
   const char* scheme;    ///< of the weights
+  const char* recipe;    ///< transforms that leave the residual stream as it is
+  double most_error;     ///< of what the layer adds, against fp32: a sanity bound, not a figure of merit
   PackedLayout weights;  ///< how their file lies
   gemm::Dequant dequant;
   KvLayout pages;

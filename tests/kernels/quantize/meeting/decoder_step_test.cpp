@@ -6,8 +6,10 @@
 // (QServe's kernel takes it unquantised).
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
+#include <numeric>
 
+#include "kernels/llama/forward.h"
 #include "tests/kernels/checkpoint/scratch_folder.h"
 #include "tests/kernels/quantize/meeting/decoder_step.h"
 
@@ -17,37 +19,23 @@ namespace {
 using gemm::Dequant;
 
 constexpr StepKernels kernels[] = {
-    {"groups_fragment", "w4a8-g128", PackedLayout::Fragment, Dequant::Imad, KvLayout::Fragment,
+    {"groups_fragment", "w4a8-g128", "rtn", 0.4, PackedLayout::Fragment, Dequant::Imad, KvLayout::Fragment,
      "p32.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
-    {"groups_qserve", "w4a8-g128", PackedLayout::QServe, Dequant::Vadd4, KvLayout::QServe,
-     "p32.tl16.st2.w2.rt1.rw8.sp2.tokens.kernel.qserve"},
-    {"channel", "w4a8-channel", PackedLayout::QServe, Dequant::None, KvLayout::Fragment,
+    {"groups_qserve", "w4a8-g128", "smooth-attention=0.5,smooth-outputs=0.3/0.7,reorder,clip=weights", 0.4,
+     PackedLayout::QServe, Dequant::Vadd4, KvLayout::QServe, "p32.tl16.st2.w2.rt1.rw8.sp2.tokens.kernel.qserve"},
+    {"channel", "w4a8-channel", "rtn", 0.5, PackedLayout::QServe, Dequant::None, KvLayout::Fragment,
      "p32.tl16.st2.w2.rt1.rw8.sp2.heads.second.fragment"},
 };
 
 const std::vector<int> prompts{18, 64, 97};  // inside a page, two whole pages, one token into a fourth
 
-llama::Matrix rms_norm(const llama::Matrix& x, const std::vector<float>& gain) {
-  llama::Matrix y = x;
-  for (int r = 0; r < x.rows; ++r) {
-    double sum = 0;
-    for (int c = 0; c < x.cols; ++c) sum += double{x.row(r)[c]} * x.row(r)[c];
-    const double scale = 1 / std::sqrt(sum / x.cols + 1e-5);
-    for (int c = 0; c < x.cols; ++c)
-      y.row(r)[c] = static_cast<float>(x.row(r)[c] * scale * gain[static_cast<size_t>(c)]);
-  }
-  return y;
-}
-
 llama::Matrix gated(const llama::Matrix& gate_up) {
-  llama::Matrix y(gate_up.rows, gate_up.cols / 2);
-  for (int r = 0; r < y.rows; ++r) {
-    for (int c = 0; c < y.cols; ++c) {
-      const float gate = gate_up.row(r)[c], up = gate_up.row(r)[y.cols + c];
-      y.row(r)[c] = gate / (1 + std::exp(-gate)) * up;
-    }
+  llama::Matrix gate(gate_up.rows, gate_up.cols / 2), up = gate;
+  for (int r = 0; r < gate.rows; ++r) {
+    std::copy_n(gate_up.row(r), gate.cols, gate.row(r));
+    std::copy_n(gate_up.row(r) + gate.cols, gate.cols, up.row(r));
   }
-  return y;
+  return llama::gate_up(gate, up);
 }
 
 llama::Matrix sum(llama::Matrix a, const llama::Matrix& b) {
@@ -61,34 +49,59 @@ llama::Matrix rows(const llama::Matrix& x, int first, int count) {
   return y;
 }
 
+/// The fp32 layer's outputs for the last token of each sequence, less the residual: what the layer adds.
+std::vector<float> wanted_updates(const QuantizedLayer& layer, const llama::Matrix& prompt, const llama::Matrix& x) {
+  std::vector<float> updates;
+  int first = 0;
+  for (int sequence = 0; sequence < x.rows; ++sequence) {
+    const int tokens = prompts[static_cast<size_t>(sequence)];
+    llama::Matrix all = rows(prompt, first, tokens + 1);
+    std::copy_n(x.row(sequence), x.cols, all.row(tokens));
+    std::vector<int> positions(static_cast<size_t>(tokens) + 1);
+    std::iota(positions.begin(), positions.end(), 0);
+    const llama::Matrix y = llama::layer_forward(layer.config, layer.layer, all, positions);
+    for (int c = 0; c < x.cols; ++c) updates.push_back(y.row(tokens)[c] - x.row(sequence)[c]);
+    first += tokens;
+  }
+  return updates;
+}
+
 struct Step : ScratchFolder, testing::WithParamInterface<StepKernels> {};
 
 TEST_P(Step, KernelsOnPackedBytesAndOnPagesOfKernelsEqualTheReferences) {
   const StepKernels& k = GetParam();
-  const QuantizedLayer layer = quantize_layer(folder, k.scheme, k.weights);
+  const QuantizedLayer layer = quantize_layer(folder, k.scheme, k.weights, k.recipe);
   const PackedFile file = PackedFile::open(layer.file);
+  const auto norm = [&](const llama::Matrix& x, const char* name) {
+    return llama::rms_norm(x, file.floats(name), layer.config.norm_epsilon);
+  };
   DecoderStep step(layer, file, k);
   step.make_pages({19, 65, 98});
 
-  int prompt_tokens = 0;
-  for (const int tokens : prompts) prompt_tokens += tokens;
-  const llama::Matrix prompt =
-      step.multiply("qkv", rms_norm(draw_inputs(prompt_tokens, layer.config.hidden, 1), layer.layer.attention_norm));
+  const int prompt_tokens = std::accumulate(prompts.begin(), prompts.end(), 0);
+  const llama::Matrix prompt = draw_inputs(prompt_tokens + 1, layer.config.hidden, 1);  // one row to spare
+  const llama::Matrix prompt_qkv = step.multiply("qkv", norm(rows(prompt, 0, prompt_tokens), "attention_norm"));
   int first = 0;
   for (int sequence = 0; sequence < 3; ++sequence) {
     const int tokens = prompts[static_cast<size_t>(sequence)];
-    step.append(rows(prompt, first, tokens), {sequence}, {tokens}, tokens);
+    step.append(rows(prompt_qkv, first, tokens), {sequence}, {tokens}, tokens);
     first += tokens;
   }
 
   const llama::Matrix x = draw_inputs(3, layer.config.hidden, 2);
-  const llama::Matrix qkv = step.multiply("qkv", rms_norm(x, layer.layer.attention_norm));
+  const llama::Matrix qkv = step.multiply("qkv", norm(x, "attention_norm"));
   step.append(qkv, {0, 1, 2}, {19, 65, 98}, 1);
-  const llama::Matrix attended = step.attend(qkv);
-  const llama::Matrix middle = sum(x, step.multiply("o", attended));
-  const llama::Matrix gate_up = step.multiply("gate_up", rms_norm(middle, layer.layer.ffn_norm));
-  const llama::Matrix out = sum(middle, step.multiply("down", gated(gate_up)));
-  for (const float value : out.values) ASSERT_TRUE(std::isfinite(value));
+  const llama::Matrix attention = step.multiply("o", step.attend(qkv));
+  const llama::Matrix ffn = step.multiply("down", gated(step.multiply("gate_up", norm(sum(x, attention), "ffn_norm"))));
+  std::vector<float> wanted = wanted_updates(layer, prompt, x);
+  const std::vector<float> got = sum(attention, ffn).values;
+  const double error = relative_error(got, wanted);
+  std::rotate(wanted.begin(), wanted.begin() + x.cols, wanted.end());
+  const double of_another = relative_error(got, wanted);
+  fmt::print("{}: what the layer adds is {:.3f} from the fp32 layer's (another sequence's: {:.3f})\n", k.name, error,
+             of_another);
+  EXPECT_LT(error, k.most_error);
+  EXPECT_GT(of_another, 2 * k.most_error);
 
   // Attention's check is one that can fail: values for keys, and a page of another sequence.
   for (const bool table : {false, true}) {

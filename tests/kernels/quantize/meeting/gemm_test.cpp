@@ -10,6 +10,7 @@
 #include "kernels/gemm/mma/operands.h"
 #include "kernels/gemm/mma/point.h"
 #include "kernels/gemm/reference.h"
+#include "kernels/quantize/linears.h"
 #include "tests/kernels/checkpoint/scratch_folder.h"
 #include "tests/kernels/gemm/bench.h"
 #include "tests/kernels/gemm/forms.h"
@@ -54,7 +55,7 @@ struct EveryForm : Meeting, testing::WithParamInterface<Form> {};
 
 TEST_P(EveryForm, AKernelOnTheFilesBytesEqualsTheIntegerReference) {
   const Form& form = GetParam();
-  const QuantizedLayer layer = quantize_layer(folder, form.scheme, file_layout(form));
+  const QuantizedLayer layer = quantize_layer(folder, form.scheme, file_layout(form), "qoq");
   const PackedFile file = PackedFile::open(layer.file);
   const uint64_t seed = fresh_seed();
   SCOPED_TRACE(seed);
@@ -62,7 +63,7 @@ TEST_P(EveryForm, AKernelOnTheFilesBytesEqualsTheIntegerReference) {
   std::vector<Bench::Job> jobs;
   for (const Shape& shape : shapes) {
     for (const char* linear : linears) {
-      const int k = fused_weights(layer, linear).cols;
+      const int k = quantize::fused(layer.layer, linear).cols;
       gemms.emplace_back(file, linear, draw_inputs(shape.m, k, seed + jobs.size()), shape.output);
       jobs.push_back({point_of(form, shape), gemms.back().problem()});
       ASSERT_EQ(jobs.back().family->unsupported(jobs.back().point, jobs.back().problem, test_device()), std::nullopt);
@@ -80,7 +81,8 @@ TEST_P(EveryForm, AKernelOnTheFilesBytesEqualsTheIntegerReference) {
                                     true, 0};
     const emulator::Result result = bench.run(jobs[i], buffers, options);
     ASSERT_EQ(result.fault.value_or(""), "");
-    const Check check = gemm::compare(gemms[i].reference_case(), buffer_named(buffers, "out").bytes, gemms[i].expected());
+    const Check check =
+        gemm::compare(gemms[i].reference_case(), buffer_named(buffers, "out").bytes, gemms[i].expected());
     EXPECT_TRUE(check.pass) << check.message;
     // Every byte of the packed weights was read: no tile was skipped, nothing came from elsewhere.
     EXPECT_GE(result.counters.buffers.at("w").bytes_read, buffer_named(buffers, "w").bytes.size());
@@ -99,9 +101,8 @@ TEST_F(Meeting, TheTunersOperandsAreTheFilesBytes) {
     const PackedFile file = PackedFile::open(layer.file);
     for (const char* linear : linears) {
       SCOPED_TRACE(linear);
-      const PackedGemm gemm(file, linear, draw_inputs(3, fused_weights(layer, linear).cols, 1), "fp16");
-      const gemm::MmaVariant variant =
-          gemm::MmaVariant::from(point_of(form, shapes[0]), gemm.reference_case().problem);
+      const PackedGemm gemm(file, linear, draw_inputs(3, quantize::fused(layer.layer, linear).cols, 1), "fp16");
+      const gemm::MmaVariant variant = gemm::MmaVariant::from(point_of(form, shapes[0]), gemm.reference_case().problem);
       std::vector<Buffer> tuners = gemm::prepare_operands(gemm.reference_case(), variant.config);
       for (const auto& [buffer, tensor] : gemm.weight_tensors()) {
         const std::span<const std::byte> bytes = file.tensor(tensor).bytes;
@@ -112,15 +113,15 @@ TEST_F(Meeting, TheTunersOperandsAreTheFilesBytes) {
   }
 }
 
-/// The file says what was quantised, code for code, and the reference computes what those codes stand for: the agreement
-/// above is not that of two readers with the same mistake.
+/// The file says what was quantised, code for code, and the reference computes what those codes stand for: the
+/// agreement above is not that of two readers with the same mistake.
 TEST_F(Meeting, TheFilesWeightsAreTheLayers) {
   for (const Form& form : {forms[1], forms[2], forms[5]}) {
     const QuantizedLayer layer = quantize_layer(folder, form.scheme, file_layout(form));
     const PackedFile file = PackedFile::open(layer.file);
     for (const char* linear : linears) {
       SCOPED_TRACE(fmt::format("{} {}", form.name, linear));
-      const llama::Matrix w = fused_weights(layer, linear), x = draw_inputs(9, w.cols, 5);
+      const llama::Matrix w = quantize::fused(layer.layer, linear), x = draw_inputs(9, w.cols, 5);
       const LinearWeights weights = file.linear(linear);
       llama::Matrix meant(w.rows, w.cols);
       if (const auto* groups = std::get_if<GroupWeights>(&weights.form)) {
@@ -137,8 +138,8 @@ TEST_F(Meeting, TheFilesWeightsAreTheLayers) {
       // codes, up to 15, and not by their distance from z. That is the format's loss; here codes are at stake.
       for (size_t m = 0; m < c.token_sum.size(); ++m)
         c.token_sum[m] = static_cast<float>(c.quantised_sum[m]) * half_to_float(c.sx[m]);
-      const double of_outputs = relative_error(halves(gemm::finish(c, gemm::accumulate(c, c.w))),
-                                               multiply(x, meant, bias_of(layer, linear)));
+      const double of_outputs =
+          relative_error(halves(gemm::finish(c, gemm::accumulate(c, c.w))), multiply(x, meant, bias_of(layer, linear)));
       fmt::print("{} {}: weights {:.3f} from the layer's, outputs {:.3f} from those of the quantised weights\n",
                  form.name, linear, of_weights, of_outputs);
       EXPECT_LT(of_weights, 0.25);

@@ -3,6 +3,10 @@
 #include <cmath>
 
 #include "kernels/base/random.h"
+#include "kernels/llama/write.h"
+#include "kernels/quantize/linears.h"
+#include "kernels/quantize/out_folder.h"
+#include "kernels/quantize/quantizer.h"
 
 namespace qoq::test {
 
@@ -24,23 +28,17 @@ llama::Matrix draw_weights(int rows, int cols, uint64_t seed) {
   return w;
 }
 
-std::vector<float> draw_bias(int n, uint64_t seed) {
+std::vector<float> draw(int n, float low, float high, uint64_t seed) {
   Random random(seed);
-  std::vector<float> bias(static_cast<size_t>(n));
-  for (float& value : bias) value = random.uniform(-0.5f, 0.5f);
-  return bias;
-}
-
-void append(llama::Matrix& all, const llama::Matrix& part) {
-  all.rows += part.rows;
-  all.cols = part.cols;
-  all.values.insert(all.values.end(), part.values.begin(), part.values.end());
+  std::vector<float> values(static_cast<size_t>(n));
+  for (float& value : values) value = random.uniform(low, high);
+  return values;
 }
 
 llama::Layer draw_layer(const llama::Config& c, uint64_t seed) {
   llama::Layer layer;
-  layer.attention_norm.assign(static_cast<size_t>(c.hidden), 1.0f);
-  layer.ffn_norm.assign(static_cast<size_t>(c.hidden), 1.0f);
+  layer.attention_norm = draw(c.hidden, 0.5f, 1.5f, seed + 11);
+  layer.ffn_norm = draw(c.hidden, 0.5f, 1.5f, seed + 12);
   layer.q = draw_weights(c.q_width(), c.hidden, seed + 1);
   layer.k = draw_weights(c.kv_width(), c.hidden, seed + 2);
   layer.v = draw_weights(c.kv_width(), c.hidden, seed + 3);
@@ -48,9 +46,9 @@ llama::Layer draw_layer(const llama::Config& c, uint64_t seed) {
   layer.gate = draw_weights(c.intermediate, c.hidden, seed + 5);
   layer.up = draw_weights(c.intermediate, c.hidden, seed + 6);
   layer.down = draw_weights(c.hidden, c.intermediate, seed + 7);
-  layer.q_bias = draw_bias(c.q_width(), seed + 8);
-  layer.k_bias = draw_bias(c.kv_width(), seed + 9);
-  layer.v_bias = draw_bias(c.kv_width(), seed + 10);
+  layer.q_bias = draw(c.q_width(), -0.5f, 0.5f, seed + 8);
+  layer.k_bias = draw(c.kv_width(), -0.5f, 0.5f, seed + 9);
+  layer.v_bias = draw(c.kv_width(), -0.5f, 0.5f, seed + 10);
   return layer;
 }
 
@@ -89,49 +87,33 @@ std::vector<float> multiply(const llama::Matrix& x, const llama::Matrix& w, cons
   return y;
 }
 
-llama::Matrix fused_weights(const QuantizedLayer& quantized, const std::string& linear) {
-  const llama::Layer& layer = quantized.layer;
-  if (linear == "o") return layer.o;
-  if (linear == "down") return layer.down;
-  llama::Matrix all;
-  if (linear == "qkv") {
-    for (const llama::Matrix* part : {&layer.q, &layer.k, &layer.v}) append(all, *part);
-  } else {
-    for (const llama::Matrix* part : {&layer.gate, &layer.up}) append(all, *part);
-  }
-  return all;
-}
-
 std::vector<float> bias_of(const QuantizedLayer& quantized, const std::string& linear) {
-  if (linear != "qkv") return {};
-  std::vector<float> all = quantized.layer.q_bias;
-  for (const auto* part : {&quantized.layer.k_bias, &quantized.layer.v_bias})
-    all.insert(all.end(), part->begin(), part->end());
-  return all;
+  return linear == "qkv" ? quantize::fused_bias(quantized.config, quantized.layer) : std::vector<float>{};
 }
 
-QuantizedLayer quantize_layer(const std::filesystem::path& folder, const std::string& scheme, PackedLayout layout) {
-  QuantizedLayer out;
-  llama::Config& c = out.config;
+QuantizedLayer quantize_layer(const std::filesystem::path& folder, const std::string& scheme, PackedLayout layout,
+                              const std::string& recipe) {
+  llama::Model model;
+  llama::Config& c = model.config;
   c.family = llama::Family::Qwen2;
   c.hidden = 256, c.intermediate = 384, c.layers = 1, c.heads = 6, c.kv_heads = 2, c.head_dim = 64, c.vocab = 128;
-  out.layer = draw_layer(c, 20);
-  out.file = folder / ("layer-" + scheme + "-" + std::string(layout_name(layout)) + ".safetensors");
-  const PackedFormat format{scheme, layout};
-  std::map<std::string, LinearWeights> linears;
-  for (const std::string name : {"qkv", "o", "gate_up", "down"}) {
-    const llama::Matrix w = fused_weights(out, name);
-    LinearWeights& weights = linears[name];
-    weights.n = w.rows, weights.k = w.cols;
-    if (format.group() == 0)
-      weights.form = quantize_channels(w.values, w.rows, w.cols);
-    else
-      weights.form = quantize_groups(w.values, w.rows, w.cols, format.group());
-  }
-  const std::vector<float> bias = bias_of(out, "qkv");
-  write_packed(out.file, format, linears,
-               {{"qkv.bias", {DType::F32, {bias.size()}, std::as_bytes(std::span(bias))}}}, {});
-  return out;
+  model.layers = {draw_layer(c, 20)};
+  model.ends = {draw_weights(c.vocab, c.hidden, 1), std::vector<float>(static_cast<size_t>(c.hidden), 1.0f),
+                draw_weights(c.vocab, c.hidden, 2)};
+  const std::filesystem::path source = folder / "model";
+  if (std::filesystem::create_directories(source)) llama::write_model(model, source, DType::F32, 2);
+
+  quantize::Request request;
+  request.model = source;
+  request.out =
+      folder / (scheme + "-" + std::string(layout_name(layout)) + "-" + (recipe == "rtn" ? "rtn" : "transformed"));
+  request.settings.scheme = quantize::scheme_named(scheme);
+  request.settings.layout = layout;
+  request.settings.recipe = transform::read_recipe(recipe, request.settings.format());
+  request.producer = "test";
+  quantize::Listener nobody;
+  quantize::quantize(request, nobody);
+  return {c, model.layers.front(), request.out / quantize::layer_file_name(0)};
 }
 
 }  // namespace qoq::test

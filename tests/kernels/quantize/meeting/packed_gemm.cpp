@@ -79,9 +79,7 @@ std::vector<Buffer> PackedGemm::operands() const {
   return buffers;
 }
 
-std::vector<std::byte> PackedGemm::expected() const {
-  return gemm::finish(case_, gemm::accumulate(case_, case_.w));
-}
+std::vector<std::byte> PackedGemm::expected() const { return gemm::finish(case_, gemm::accumulate(case_, case_.w)); }
 
 Buffer& buffer_named(std::vector<Buffer>& buffers, std::string_view name) {
   for (Buffer& buffer : buffers) {
