@@ -23,7 +23,7 @@ constexpr StepKernels kernels[] = {
      "p32.tl32.st2.w2.rt1.rw8.sp1.tokens.kernel.fragment"},
     {"groups_qserve", "w4a8-g128", "smooth-attention=0.5,smooth-outputs=0.3/0.7,reorder,clip=weights", 0.4,
      PackedLayout::QServe, Dequant::Vadd4, KvLayout::QServe, "p32.tl16.st2.w2.rt1.rw8.sp2.tokens.kernel.qserve"},
-    {"channel", "w4a8-channel", "rtn", 0.5, PackedLayout::QServe, Dequant::None, KvLayout::Fragment,
+    {"channel", "w4a8-channel", "rtn", 0.4, PackedLayout::QServe, Dequant::None, KvLayout::Fragment,
      "p32.tl16.st2.w2.rt1.rw8.sp2.heads.second.fragment"},
 };
 
