@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <limits>
 
 #include "kernels/base/error.h"
@@ -16,8 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view codes_suffix = ".qweight";
-/// Rows looked at before a verdict: a few matrices' worth.
-constexpr int enough_rows = 4096;
+/// Groups looked at before a verdict: a matrix or two.
+constexpr int enough_groups = 1 << 16;
 constexpr uint16_t half_infinity = 0x7c00;
 
 int place_in_32(int column, GroupOrder order) {
@@ -38,23 +37,31 @@ std::vector<int8_t> unpack_metadata(std::span<const int8_t> packed, int n, Group
   return values;
 }
 
-/// Whether a row's int8 weights are those of a quantiser that scaled its largest to 119 or 127. A group's scale is at
-/// most 17, which is how far its rounding can bring that largest weight down.
-bool makes_sense(const std::vector<uint8_t>& q4, const GroupMetadata& metadata, size_t n, size_t k, size_t group,
-                 size_t row) {
-  constexpr int least_of_largest = 127 - 17 - 10;
-  int largest = 0;
-  for (size_t each = 0; each < k / group; ++each) {
-    const auto codes = std::span(q4).subspan(row * k + each * group, group);
-    const auto [low, high] = std::minmax_element(codes.begin(), codes.end());
-    const int scale = metadata.scale[each * n + row], offset = metadata.offset[each * n + row];
-    // An offset of more than 128 below was stored modulo 256.
-    const int shift = *low * scale + offset > 127 ? offset - 256 : offset;
-    const int least = *low * scale + shift, most = *high * scale + shift;
-    if (least < -128 || most > 127) return false;
-    largest = std::max({largest, -least, most});
+/// The squared distance of a group's mean code from its zero point. Zero points are not negative, so an offset above 0
+/// was stored modulo 256. A scale of 0 has no zero point; it counts as the furthest.
+double distance(std::span<const uint8_t> codes, int scale, int offset) {
+  if (scale <= 0) return 15.0 * 15.0;
+  int sum = 0;
+  for (const uint8_t code : codes) sum += code;
+  const double zero = static_cast<double>(offset > 0 ? 256 - offset : -offset) / scale;
+  const double difference = static_cast<double>(sum) / static_cast<double>(codes.size()) - zero;
+  return difference * difference;
+}
+
+/// Adds one linear's groups to the evidence; its distances are sums here.
+void add_evidence(OrderEvidence& evidence, const std::vector<uint8_t>& q4, const GroupMetadata& quads,
+                  const GroupMetadata& pairs, size_t n, size_t k, size_t group) {
+  for (size_t row = 0; row < n; ++row) {
+    const int column = static_cast<int>(row % 32);
+    if (place_in_32(column, GroupOrder::Quads) == place_in_32(column, GroupOrder::Pairs)) continue;
+    for (size_t each = 0; each < k / group; ++each) {
+      const auto codes = std::span(q4).subspan(row * k + each * group, group);
+      const size_t at = each * n + row;
+      evidence.quads += distance(codes, quads.scale[at], quads.offset[at]);
+      evidence.pairs += distance(codes, pairs.scale[at], pairs.offset[at]);
+      ++evidence.groups;
+    }
   }
-  return largest >= least_of_largest;
 }
 
 [[noreturn]] void refuse_shape(const Tensor& tensor, const std::string& expected) {
@@ -95,10 +102,9 @@ void refuse_pickles(const fs::path& folder) {
 std::string_view group_order_name(GroupOrder order) { return order == GroupOrder::Quads ? "quads" : "pairs"; }
 
 std::optional<GroupOrder> OrderEvidence::verdict() const {
-  const int best = std::max(quads, pairs), other = std::min(quads, pairs);
-  // "Nearly all" of the rows; and clearly fewer: a tenth of the rows, and enough of them to be no accident.
-  if (best < rows - rows / 50 || best - other < std::max(8, rows / 10)) return std::nullopt;
-  return quads > pairs ? GroupOrder::Quads : GroupOrder::Pairs;
+  constexpr int fewest_groups = 32;
+  if (groups < fewest_groups || 2 * std::min(quads, pairs) >= std::max(quads, pairs)) return std::nullopt;
+  return quads < pairs ? GroupOrder::Quads : GroupOrder::Pairs;
 }
 
 QServeCheckpoint QServeCheckpoint::open(const fs::path& folder, std::optional<GroupOrder> order) {
@@ -121,9 +127,9 @@ QServeCheckpoint QServeCheckpoint::open(const fs::path& folder, std::optional<Gr
   checkpoint.order_ = order ? order : evidence.verdict();
   if (!checkpoint.order_) {
     bad_input(
-        "{}: cannot tell which converter ordered its group scales: of {} rows {} make sense in the order of "
-        "QServe's, {} in the other of DeepCompressor's",
-        folder.string(), evidence.rows, evidence.quads, evidence.pairs);
+        "{}: cannot tell which converter ordered its group scales: over {} groups, codes are off their zero points by "
+        "{:.2f} in the order of QServe's and by {:.2f} in the other of DeepCompressor's (mean squares)",
+        folder.string(), evidence.groups, evidence.quads, evidence.pairs);
   }
   return checkpoint;
 }
@@ -160,22 +166,21 @@ void QServeCheckpoint::add_linear(const std::string& name) {
 OrderEvidence QServeCheckpoint::gather_evidence() const {
   OrderEvidence evidence;
   for (const auto& [name, shape] : linears_) {
-    // With one group a row all the row's weights scale together: both orders reach 100.
     if (shape.group == 0) continue;
-    const auto n = static_cast<size_t>(shape.n), k = static_cast<size_t>(shape.k),
-               group = static_cast<size_t>(shape.group);
     const auto codes =
         unpack_qserve_weights(read_values<uint8_t>(tensors_.tensor(name + ".qweight")), shape.n, shape.k);
     const auto scales = read_values<int8_t>(tensors_.tensor(name + ".s2_scales"));
     const auto offsets = read_values<int8_t>(tensors_.tensor(name + ".s2_zeros"));
-    for (const GroupOrder order : {GroupOrder::Quads, GroupOrder::Pairs}) {
-      const GroupMetadata metadata{unpack_metadata(scales, shape.n, order), unpack_metadata(offsets, shape.n, order)};
-      int& count = order == GroupOrder::Quads ? evidence.quads : evidence.pairs;
-      for (size_t row = 0; row < n; ++row) count += makes_sense(codes, metadata, n, k, group, row);
-    }
-    evidence.rows += shape.n;
-    if (evidence.rows >= enough_rows) break;
+    const auto unpacked = [&](GroupOrder order) {
+      return GroupMetadata{unpack_metadata(scales, shape.n, order), unpack_metadata(offsets, shape.n, order)};
+    };
+    add_evidence(evidence, codes, unpacked(GroupOrder::Quads), unpacked(GroupOrder::Pairs),
+                 static_cast<size_t>(shape.n), static_cast<size_t>(shape.k), static_cast<size_t>(shape.group));
+    if (evidence.groups >= enough_groups) break;
   }
+  const double groups = std::max(1, evidence.groups);
+  evidence.quads /= groups;
+  evidence.pairs /= groups;
   return evidence;
 }
 

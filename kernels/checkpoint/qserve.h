@@ -20,16 +20,14 @@ enum class GroupOrder {
 /// "quads", "pairs".
 std::string_view group_order_name(GroupOrder order);
 
-/// The order in which the metadata of some linears makes sense, from the numbers themselves. Level one of the
-/// quantisation scales each row so that its largest weight becomes ±119 (or ±127), so with the right order each row of
-/// (q4·s2 + offset) stays in int8 and reaches at least 100, and with the wrong one, which takes most rows' metadata
-/// from other rows, many do not. Rows are counted under both orders; one must explain (nearly) all of them and the
-/// other clearly fewer.
+/// Which order the numbers themselves speak for. A group's weights lie around zero, so the mean of its 4-bit codes lies
+/// near its zero point z = −offset/scale; with the wrong order, which pairs most groups with the zero points of other
+/// rows, it lies as far off as zero points differ. The distances of both orders are compared over many groups.
 struct OrderEvidence {
-  int rows = 0;
-  int quads = 0;  ///< rows that make sense in this order
-  int pairs = 0;
-  /// Nothing when the numbers do not tell.
+  int groups = 0;    ///< that the two orders treat differently
+  double quads = 0;  ///< mean squared distance of the codes' mean from z, in codes
+  double pairs = 0;
+  /// The order of less than half the other's distance, over 32 groups at least; otherwise nothing.
   std::optional<GroupOrder> verdict() const;
 };
 
