@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "kernels/base/digest.h"
 #include "kernels/base/error.h"
 #include "kernels/llama/forward.h"
 
@@ -105,6 +106,16 @@ TEST_P(EverySynthetic, TheSameSeedIsTheSameModel) {
 
 INSTANTIATE_TEST_SUITE_P(Llama, EverySynthetic, testing::Values(Family::Llama, Family::Qwen2, Family::Qwen3),
                          [](const auto& instance) { return family_name(instance.param); });
+
+/// A model is a file's content elsewhere: its bits must not depend on a machine's library or instructions.
+TEST(Synthesis, ModelsAreTheSameOnEveryMachine) {
+  const Seen seen = look(Family::Qwen2, 11, 16);
+  const auto text = [](const std::vector<float>& values) {
+    return digest({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
+  };
+  EXPECT_EQ(text(seen.model.layers[1].down.values), "9916756feb080815c78bb58d52d3c071");
+  EXPECT_EQ(text(seen.logits.values), "22c8acada3400b56ccde722464810d62");
+}
 
 TEST(Synthesis, WeightsHaveHeavyTails) {
   const Model model = synthesize(small(Family::Llama), 4, 1);
