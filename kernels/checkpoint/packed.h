@@ -71,7 +71,7 @@ class PackedFile {
   const std::string& digest() const { return digest_; }
   /// Sorted names.
   std::vector<std::string> linears() const;
-  std::vector<std::string> plain() const;
+  const std::vector<std::string>& plain() const { return plain_; }
 
   /// Unpacked, and checked: no weight of a group leaves int8, a group's scale is 1 to 16 and its zero point a whole
   /// number from 0 to 15, a row's scale positive and finite, a channel's s1_szeros fp16(z·s1). Throws Fault::Input.

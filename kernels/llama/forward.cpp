@@ -49,6 +49,17 @@ Matrix ffn_output(const Config& config, const Layer& layer, const Matrix& x, Lay
   return output;
 }
 
+/// What is read of a config and not computed.
+void refuse_uncomputed(const Config& config, std::span<const int> positions) {
+  if (!config.rope_scaling.empty())
+    bad_input("the forward does not compute RoPE with a scaling: {}", config.rope_scaling);
+  const std::vector<int> starts = sequence_starts(positions);
+  for (size_t t = 0; config.window > 0 && t < starts.size(); ++t) {
+    if (static_cast<int>(t) - starts[t] >= config.window)
+      bad_input("the forward does not compute a sliding window: a sequence is longer than {} tokens", config.window);
+  }
+}
+
 }  // namespace
 
 Matrix rms_norm(const Matrix& x, std::span<const float> gain, float epsilon, int threads) {
@@ -75,6 +86,7 @@ Matrix gate_up(const Matrix& gate, const Matrix& up, int threads) {
 
 Matrix layer_forward(const Config& config, const Layer& layer, const Matrix& x, std::span<const int> positions,
                      LayerActivations* recorded, int threads) {
+  refuse_uncomputed(config, positions);
   Matrix y = x;
   add_to(y, attention_output(config, layer, y, positions, recorded, threads));
   add_to(y, ffn_output(config, layer, y, recorded, threads));

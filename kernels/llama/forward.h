@@ -8,7 +8,8 @@
 namespace qoq::llama {
 
 /// The decoder in plain fp32: what quantising is measured against. The same bit for bit on every machine and on any
-/// number of threads (0: one a core). Throws Fault::Work when sizes disagree.
+/// number of threads (0: one a core). Throws Fault::Work when sizes disagree, Fault::Input for a scaling of RoPE and
+/// for sequences longer than a sliding window, which it does not compute.
 
 /// x / sqrt(mean(x²) + epsilon) · gain, row by row.
 Matrix rms_norm(const Matrix& x, std::span<const float> gain, float epsilon, int threads = 0);
