@@ -129,6 +129,12 @@ TEST_F(Checking, RefusesAnotherModel) {
 }
 
 TEST_F(Checking, AblationHasEveryRowAndItsOwnFigures) {
+  llama::Config config = test::small_config(llama::Family::Llama);
+  config.layers = 1;
+  model = llama::test::tiny_model(config, 1);
+  fs::remove_all(model_folder);
+  fs::create_directories(model_folder);
+  llama::write_model(model, model_folder, DType::BF16, 1);
   test::write_small_calibration(model, folder / "a.safetensors");
   const Ablation ablation = ablate({model_folder, folder / "a.safetensors", GroupRule::Nearest, 2}, listener);
   const auto row = [&](const std::string& scheme, const std::string& name) -> const AblationRow& {
@@ -146,12 +152,11 @@ TEST_F(Checking, AblationHasEveryRowAndItsOwnFigures) {
   for (const LayerReport& layer : check({out, model_folder, folder / "a.safetensors", 1}, listener).layers)
     outputs += *layer.linears[3].outputs;
   EXPECT_EQ(row("w4a8-g128", "rtn").outputs.at("down").relative_mse(), outputs.relative_mse());
-  // One scale and zero a row of 128 or 256 weights: a coarser second level than groups' costs more.
-  EXPECT_GT(row("w4a8-channel", "rtn").outputs.at("down").relative_mse(), 0);
+  EXPECT_NE(row("w4a8-channel", "rtn").outputs.at("down").relative_mse(), outputs.relative_mse());
+  EXPECT_NE(row("w4a8-g128", "qoq").outputs.at("down").relative_mse(), outputs.relative_mse());
   for (const AblationRow& each : ablation.rows) {
     SCOPED_TRACE(each.scheme + " " + each.name);
     EXPECT_LT(each.proof, 1e-4);
-    EXPECT_EQ(each.proof == 0, each.name == "rtn" || each.recipe == "rtn" || each.proof == 0);
     EXPECT_EQ(each.weights.size(), 4U);
   }
   const std::string markdown = to_markdown(ablation);
