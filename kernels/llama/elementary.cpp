@@ -1,5 +1,6 @@
 #include "kernels/llama/elementary.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -19,6 +20,21 @@ double power_of_two(int n) { return std::bit_cast<double>(static_cast<uint64_t>(
 constexpr double ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
 constexpr double half_pi_high = 0x1.921fb544p+0, half_pi_middle = 0x1.0b4611a6p-34, half_pi_low = 0x1.3198a2e037073p-69;
 
+/// 1/0! … 1/18!, signed for the series of cosine (even places) and sine (odd ones) by `alternating`.
+constexpr std::array<double, 19> inverse_factorials(bool alternating) {
+  std::array<double, 19> inverse{1};
+  double factorial = 1;
+  for (size_t i = 1; i < inverse.size(); ++i) {
+    factorial *= static_cast<double>(i);
+    inverse[i] = (alternating && i / 2 % 2 == 1 ? -1 : 1) / factorial;
+  }
+  return inverse;
+}
+constexpr auto exponential_terms = inverse_factorials(false), turning_terms = inverse_factorials(true);
+
+constexpr std::array<double, 11> odd_inverses{1,        1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9, 1.0 / 11,
+                                              1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21};
+
 }  // namespace
 
 double exponential(double x) {
@@ -27,8 +43,8 @@ double exponential(double x) {
   if (x > 709) return std::numeric_limits<double>::infinity();
   const double n = nearest(x * 0x1.71547652b82fep+0);
   const double r = (x - n * ln2_high) - n * ln2_low;  // at most ln 2 / 2
-  double sum = 1;
-  for (int i = 12; i > 0; --i) sum = 1 + sum * r / i;
+  double sum = exponential_terms[12];
+  for (size_t i = 12; i-- > 0;) sum = sum * r + exponential_terms[i];
   const int whole = static_cast<int>(n);
   return sum * power_of_two(whole / 2) * power_of_two(whole - whole / 2);
 }
@@ -43,7 +59,7 @@ double logarithm(double x) {
   }
   const double s = (m - 1) / (m + 1), square = s * s;  // ln m = 2 artanh s
   double sum = 0;
-  for (int i = 21; i > 0; i -= 2) sum = sum * square + 1.0 / i;
+  for (size_t i = odd_inverses.size(); i-- > 0;) sum = sum * square + odd_inverses[i];
   return exponent * ln2_high + (exponent * ln2_low + 2 * s * sum);
 }
 
@@ -53,10 +69,10 @@ SineCosine sine_cosine(double x) {
   const double n = nearest(x * 0x1.45f306dc9c883p-1);  // quarter turns
   const double r = ((x - n * half_pi_high) - n * half_pi_middle) - n * half_pi_low;
   const double square = r * r;
-  double sine = 1, cosine = 1;
-  for (int i = 16; i > 0; i -= 2) {
-    sine = 1 - sine * square / (i * (i + 1));
-    cosine = 1 - cosine * square / (i * (i - 1));
+  double sine = turning_terms[17], cosine = turning_terms[16];
+  for (size_t i = 16; i > 0; i -= 2) {
+    sine = sine * square + turning_terms[i - 1];
+    cosine = cosine * square + turning_terms[i - 2];
   }
   sine *= r;
   switch (static_cast<int64_t>(n) & 3) {

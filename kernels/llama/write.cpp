@@ -88,6 +88,9 @@ std::string config_text(const Config& c, DType dtype) {
 
 void write_model(const Model& model, const std::filesystem::path& folder, DType dtype, int shards) {
   const std::vector<Entry> entries = list_tensors(model, dtype);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail("{}: cannot be made: {}", folder.string(), error.message());
   const size_t count = std::clamp<size_t>(static_cast<size_t>(std::max(shards, 1)), 1, entries.size());
   json index{{"metadata", json::object()}, {"weight_map", json::object()}};
   uint64_t bytes = 0;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -194,6 +195,27 @@ TEST(Product, EverySizeBesideFp64) {
           ASSERT_EQ(y.row(t)[n], dot(x.row(t), w.row(n), inputs) + bias[static_cast<size_t>(n)]);
         }
       }
+    }
+  }
+}
+
+/// 16 interleaved sums, added in pairs: the order that the header states, whatever instructions compute it.
+float stated_dot(const float* a, const float* b, int count) {
+  std::array<float, 16> sums{};
+  for (int k = 0; k < count; ++k) sums[static_cast<size_t>(k % 16)] += a[k] * b[k];
+  for (size_t width = 8; width > 0; width /= 2) {
+    for (size_t j = 0; j < width; ++j) sums[j] += sums[j + width];
+  }
+  return sums[0];
+}
+
+TEST(Product, TheOrderOfSumsIsTheStatedOne) {
+  Random random(3);
+  for (int inputs : {1, 15, 16, 33, 500}) {
+    const Matrix x = test::random_matrix(9, inputs, random, 1), w = test::random_matrix(40, inputs, random, 1);
+    const Matrix y = multiply(x, w, {}, 3);
+    for (int t = 0; t < 9; ++t) {
+      for (int n = 0; n < 40; ++n) ASSERT_EQ(y.row(t)[n], stated_dot(x.row(t), w.row(n), inputs)) << inputs;
     }
   }
 }

@@ -118,14 +118,14 @@ TEST_F(Quantizer, StoppedItLeavesNothingThatLooksWholeAndGoesOn) {
     SCOPED_TRACE(after);
     fs::remove_all(out);
     Stopper stopper(after);
-    const Outcome stopped = quantize(request(settings("w4a8-g128", "qoq")), stopper, stopper.source.get_token());
+    const Outcome stopped = quantize(request(settings("w4a8-g128", "rotation")), stopper, stopper.source.get_token());
     EXPECT_TRUE(stopped.stopped);
     EXPECT_EQ(stopped.written, after);
     EXPECT_FALSE(fs::exists(out / manifest_file_name));
-    const Outcome rest = run(settings("w4a8-g128", "qoq"));
+    const Outcome rest = run(settings("w4a8-g128", "rotation"));
     EXPECT_EQ(rest.kept, after);
     EXPECT_EQ(rest.written, 5 - after);
-    Request fresh = request(settings("w4a8-g128", "qoq"));
+    Request fresh = request(settings("w4a8-g128", "rotation"));
     fresh.out = folder / "fresh";
     quantize(fresh, listener);
     EXPECT_EQ(contents(out), contents(fresh.out));
