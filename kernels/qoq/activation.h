@@ -17,7 +17,7 @@ struct TokenActivations {
 /// amax = max|x| of the token, sx = fp16(amax/127), q = round(fp32(x·127)/amax), ties to even (QServe: by the exact
 /// maximum, not by the rounded scale). token_sum = fp32(Σ q · sx), one rounding. (QServe sums x before rounding: then
 /// Σ q4·q·sx − z·Σ x counts a rounding error of x by q4, up to 15, and not by q4 − z; on a trained network's weights
-/// outputs were up to nine times as far off, results/notes/quantization.md. The GEMM takes either.)
+/// outputs were up to nine times as far off, results/notes/token-sums.md. The GEMM takes either.)
 /// A token below fp16's least scale (amax/127 < 2^-25, zeros too) has sx = 2^-24 and codes 0. `x` is [M][K]; throws
 /// Fault::Input for a value that is not finite (with its place), a scale beyond fp16, and sizes that disagree.
 TokenActivations quantize_tokens(std::span<const float> x, int m, int k);
