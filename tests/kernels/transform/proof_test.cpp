@@ -134,6 +134,14 @@ TEST_P(WholeModel, IsProvenWrongByAnyBrokenFold) {
   EXPECT_GT(proof.difference(rtn_recipe(), good), most) << "a stream that turned though the recipe says it did not";
 }
 
+/// The forward does not compute it, and no fold depends on the angles.
+TEST(Proof, NeedsNoRopeScaling) {
+  Config config = shapes()[0].config;
+  config.rope_scaling = R"({"rope_type": "llama3", "factor": 8})";
+  const Layer layer = random_layer(config, 9);
+  EXPECT_EQ(Proof(config, layer).difference(rtn_recipe(), layer), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, WholeModel, testing::ValuesIn(shapes()),
                          [](const auto& shape) { return shape.param.name; });
 
