@@ -86,8 +86,6 @@ int quantise(const Options& options) {
   const bool as_json = wants_json(options);
   Interrupt interrupt;
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on files' size is then a sentence, as a full disk is
-  if (!request.calibration && !(request.settings.recipe == transform::rtn_recipe()))
-    fmt::print(stderr, "no calibration: the transforms choose by weights alone\n");
   quantize::Outcome outcome;
   double seconds = 0;
   {

@@ -108,27 +108,30 @@ TEST_F(PackedTest, EveryChannelZeroComesBack) {
   EXPECT_EQ(PackedFile::open(path).linear("x"), weights);
 }
 
-/// No bit of the file can change unnoticed: not of the metadata's texts, the names, the shapes or the data.
-TEST_F(PackedTest, EveryFlippedBitIsRefused) {
+/// No byte of the file can change unnoticed: not of the metadata's texts, the names, the shapes or the data.
+TEST_F(PackedTest, EveryByteThatChangesIsRefused) {
   write_packed(path, every_format[1], {{"x", quantised(every_format[1], 32, 128)}}, {}, {{"note", "text"}});
   const std::string whole = read_file(path);
   const size_t header = 8 + static_cast<uint8_t>(whole[0]) + 256 * static_cast<size_t>(static_cast<uint8_t>(whole[1]));
   int spaces = 0;
-  // Every bit of the header, one of each byte of the data.
-  for (size_t bit = 0; bit < 8 * whole.size(); bit += bit < 8 * header ? 1 : 8) {
-    std::string text = whole;
-    text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << bit % 8));
-    std::ofstream(path, std::ios::binary) << text;
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put_byte = [&](size_t at, int byte) {
+    file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(byte)).flush();
+  };
+  for (size_t at = 0; at < whole.size(); ++at) {
+    put_byte(at, whole[at] ^ (1 << at % 7));
     try {
       PackedFile::open(path);
       // JSON's white space is the only freedom: the padding before the data.
-      ASSERT_TRUE(whole[bit / 8] == ' ' && bit / 8 < header) << "bit " << bit;
+      ASSERT_TRUE(whole[at] == ' ' && at < header) << "byte " << at;
       ++spaces;
     } catch (const Error& error) {
       ASSERT_EQ(error.fault(), Fault::Input) << error.what();
     }
+    put_byte(at, whole[at]);
   }
-  EXPECT_LT(spaces, 8 * 3);
+  EXPECT_NO_THROW(PackedFile::open(path));
+  EXPECT_LT(spaces, 8);
 }
 
 TEST_F(PackedTest, RefusesWhatItDoesNotKnow) {
@@ -185,7 +188,7 @@ TEST_F(PackedTest, WeightsOutOfTheirRangesAreRefused) {
   EXPECT_EQ(refusal_of(g128, [&](auto& w) { group(w).metadata.scale[0] = 0; }),
             "group 0 of row n=0 has the scale 0, which is 1 to 16");
   EXPECT_EQ(refusal_of(g128, [&](auto& w) { group(w).metadata.offset[0] = 1; }).find("has the offset 1, which is"),
-            21u);
+            19u);
   EXPECT_EQ(refusal_of(g128,
                        [&](auto& w) {
                          group(w).metadata.scale[0] = 16;

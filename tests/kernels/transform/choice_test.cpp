@@ -123,6 +123,16 @@ TEST(Threads, DoNotChangeABit) {
   }
 }
 
+/// A bias alone can make a key channel stand out (Qwen2's do).
+TEST(SmoothAttention, SeesOutlierBiasesWithoutCalibration) {
+  const Config config = shapes()[3].config;
+  Layer layer = random_layer(config, 51);
+  layer.k_bias[4] = 64;
+  LayerActivations none;
+  smooth_attention({0.5, false}, config, layer, none);
+  EXPECT_LT(layer.k_bias[4], 9);  // divided by a little more than its root
+}
+
 /// Normal weights with a share of them `tail` times as large; tokens with every `apart`-th channel `outlier` times as
 /// large. The output error with int8 tokens and 4-bit weights before a rotation over the one after it.
 double rotation_gain(int apart, float outlier, float tail) {
