@@ -31,6 +31,12 @@ Matrix quantised_tokens(const Matrix& x) {
   }
 }
 
+/// sums[t] += weight · x[t]; wider vectors round no differently.
+__attribute__((target_clones("avx2", "default"))) void add_product(float weight, const float* x, float* sums,
+                                                                   size_t count) {
+  for (size_t t = 0; t < count; ++t) sums[t] += weight * x[t];
+}
+
 }  // namespace
 
 TokenColumns::TokenColumns(const Matrix& x) : tokens(x.rows), values(x.values.size()) {
@@ -43,7 +49,7 @@ TokenColumns::TokenColumns(const Matrix& x) : tokens(x.rows), values(x.values.si
 void TokenColumns::accumulate(std::span<const float> w, int first, std::span<float> sums) const {
   const float* x = values.data() + static_cast<size_t>(first) * sums.size();
   for (const float weight : w) {
-    for (size_t t = 0; t < sums.size(); ++t) sums[t] += weight * x[t];
+    add_product(weight, x, sums.data(), sums.size());
     x += sums.size();
   }
 }

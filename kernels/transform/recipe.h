@@ -24,7 +24,7 @@ struct Recipe {
   double attention_alpha = 0.5;
   bool smooth_outputs = true;   ///< scale = max|x|^alpha / max|w|^beta on the inputs of o and down
   bool search_outputs = false;  ///< alpha = 1 − beta by the output error instead of the fixed ones
-  double outputs_alpha = 0.3;   ///< DeepCompressor's for groups; 0.1 and 0.9 are its per-channel ones
+  double outputs_alpha = 0.3;   ///< QoQ's published strengths for groups; per channel 0.1 and 0.9
   double outputs_beta = 0.7;
   bool reorder = true;
   Clip clip = Clip::Outputs;

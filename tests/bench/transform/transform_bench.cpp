@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "kernels/base/random.h"
+#include "kernels/transform/clip_row.h"
 #include "kernels/transform/recipe.h"
 #include "kernels/transform/rotation.h"
 
@@ -76,6 +77,59 @@ BENCHMARK_CAPTURE(transform_and_clip, searched_strengths,
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(transform_and_clip, clip_weights, "clip=weights")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(transform_and_clip, clip_outputs, "clip=outputs")->Unit(benchmark::kMillisecond);
+
+/// Tokens of independent channels and one number that all share, `common` times as large; every 337th channel is ten
+/// times as large.
+llama::Matrix correlated_tokens(int count, int channels, uint64_t seed, float common) {
+  Random random(seed);
+  llama::Matrix x(count, channels);
+  for (int t = 0; t < count; ++t) {
+    const float shared = random.uniform(-1, 1) * common;
+    for (int c = 0; c < channels; ++c) x.row(t)[c] = (random.uniform(-1, 1) + shared) * (c % 337 == 5 ? 10.0F : 1.0F);
+  }
+  return x;
+}
+
+/// Normal rows, one weight of a hundred three times as large.
+std::vector<float> tailed_row(int size, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> row(static_cast<size_t>(size));
+  for (float& w : row) {
+    for (int i = 0; i < 4; ++i) w += random.uniform(-1, 1);
+    if (random.uniform(0, 1) < 0.01F) w *= 3;
+  }
+  return row;
+}
+
+double row_error(const std::vector<float>& row, const std::vector<float>& exact, const WeightFormat& format,
+                 const TokenColumns& tokens) {
+  std::vector<float> lost = quantised_row(row, format);
+  for (size_t i = 0; i < lost.size(); ++i) lost[i] -= exact[i];
+  return RowCost(tokens).of(lost, 0);
+}
+
+/// Clipping twelve rows by 128 tokens; the counters are output errors after over before, on those tokens and on others.
+void clip_rows_by_outputs(benchmark::State& state) {
+  const WeightFormat format{static_cast<int>(state.range(0))};
+  const int k = static_cast<int>(state.range(1));
+  const float common = static_cast<float>(state.range(2)) / 10.0F;
+  const TokenColumns seen(correlated_tokens(128, k, 6, common)), unseen(correlated_tokens(128, k, 7, common));
+  double seen_before = 0, seen_after = 0, unseen_before = 0, unseen_after = 0;
+  for (auto _ : state) {
+    seen_before = seen_after = unseen_before = unseen_after = 0;
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+      const std::vector<float> row = tailed_row(k, seed), clipped = clip_row(row, format, RowCost(seen));
+      seen_before += row_error(row, row, format, seen), seen_after += row_error(clipped, row, format, seen);
+      unseen_before += row_error(row, row, format, unseen), unseen_after += row_error(clipped, row, format, unseen);
+    }
+  }
+  state.counters["seen"] = seen_after / seen_before;
+  state.counters["unseen"] = unseen_after / unseen_before;
+}
+BENCHMARK(clip_rows_by_outputs)
+    ->ArgNames({"group", "k", "tenths_common"})
+    ->ArgsProduct({{128, 32, 0}, {1024, 7168}, {0, 1, 10}})
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace qoq::transform

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/llama/forward.h"
+#include "kernels/llama/synthesis.h"
 #include "tests/kernels/transform/plain_layer.h"
 
 namespace qoq::transform {
@@ -132,6 +133,49 @@ TEST_P(WholeModel, IsProvenWrongByAnyBrokenFold) {
     if (!l.k_bias.empty()) l.k_bias[0] /= 2;
   });
   EXPECT_GT(proof.difference(rtn_recipe(), good), most) << "a stream that turned though the recipe says it did not";
+}
+
+class Synthetic : public testing::TestWithParam<std::tuple<llama::Family, double>> {};
+
+/// The model that the quantizer is studied on, with outliers of any strength: all of QoQ but clipping changes its
+/// logits by no more than the issue allows.
+TEST_P(Synthetic, KeepsItsLogits) {
+  const auto [family, outliers] = GetParam();
+  llama::Config config = llama::synthetic_config(family);
+  config.layers = 2;
+  const llama::Model before = llama::synthesize(config, 3, outliers);
+  const int count = 48;
+  const std::vector<int> ids = llama::draw_tokens(before.config.vocab, count, 4);
+  const std::vector<int> positions = llama::repeat_positions(16, count);
+  std::vector<LayerActivations> recorded_layers;
+  const Matrix wanted = llama::forward(before, ids, positions, &recorded_layers);
+  llama::Model after = before;
+  transform_ends(qoq_recipe({}), after.ends);
+  for (size_t i = 0; i < after.layers.size(); ++i) {
+    const Proof proof(before.config, after.layers[i]);
+    transform_layer(qoq_recipe({}), {}, before.config, after.layers[i], recorded_layers[i]);
+    EXPECT_LT(proof.difference(qoq_recipe({}), after.layers[i]), most);
+  }
+  const double off = difference(llama::forward(after, ids, positions), wanted);
+  EXPECT_LT(off, most);
+  RecordProperty("relative_error_of_logits", std::to_string(off * 1e6) + "e-6");
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Synthetic,
+                         testing::Combine(testing::Values(llama::Family::Llama, llama::Family::Qwen2,
+                                                          llama::Family::Qwen3),
+                                          testing::Values(1.0, 300.0)),
+                         [](const auto& model) {
+                           return llama::family_name(std::get<0>(model.param)) + "_" +
+                                  std::to_string(static_cast<int>(std::get<1>(model.param)));
+                         });
+
+/// The forward does not compute it, and no fold depends on the angles.
+TEST(Proof, NeedsNoRopeScaling) {
+  Config config = shapes()[0].config;
+  config.rope_scaling = R"({"rope_type": "llama3", "factor": 8})";
+  const Layer layer = random_layer(config, 9);
+  EXPECT_EQ(Proof(config, layer).difference(rtn_recipe(), layer), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, WholeModel, testing::ValuesIn(shapes()),
