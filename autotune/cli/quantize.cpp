@@ -38,6 +38,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "how a group's scale is chosen: nearest, covering, least-error");
   options.add_options()("check", "read the result in DIR again: digests, ranges and, with --against, every error")(
       "against", text()->value_name("MODEL_DIR"), "--check: the model that the result was made from")(
+      "held-out", text()->value_name("FILE"), "--check: recorded tokens to judge outputs on, as a calibration")(
       "ablate",
       "no result: the errors of round-to-nearest and of every transform on and off, as Markdown and JSON "
       "(--out DIR: ablation.md and ablation.json there)")("linears",
@@ -111,7 +112,8 @@ int quantise(const Options& options) {
 
 int check(const Options& options) {
   const quantize::CheckRequest request{options["folder"].as<std::string>(), path_option(options, "against"),
-                                       path_option(options, "calibration"), job_count(options)};
+                                       path_option(options, "calibration"), path_option(options, "held-out"),
+                                       job_count(options)};
   const bool as_json = wants_json(options);
   Interrupt interrupt;
   quantize::CheckReport report;
@@ -185,12 +187,12 @@ int run(const Options& options) {
     refuse(options, "--check",
            {"out", "scheme", "layout", "recipe", "rule", "no-rotation", "no-smooth-attention", "no-smooth-outputs",
             "no-reorder", "no-clip", "verbose"});
-    if (options.count("calibration") != 0 && options.count("against") == 0)
-      bad_input("--check takes a calibration only with --against MODEL_DIR");
+    if (options.count("calibration") + options.count("held-out") != 0 && options.count("against") == 0)
+      bad_input("--check takes recorded tokens only with --against MODEL_DIR");
     return check(options);
   }
   if (options.count("folder") == 0) bad_input("quantize needs a model: qoqtune quantize MODEL_DIR --out DIR");
-  refuse(options, options.count("ablate") != 0 ? "--ablate" : "quantize without --check", {"against"});
+  refuse(options, options.count("ablate") != 0 ? "--ablate" : "quantize without --check", {"against", "held-out"});
   if (options.count("ablate") == 0) return quantise(options);
   refuse(options, "--ablate",
          {"scheme", "layout", "recipe", "no-rotation", "no-smooth-attention", "no-smooth-outputs", "no-reorder",
