@@ -61,8 +61,15 @@ void QuantizeProgress::finished(const std::string& piece, uint64_t parameters, b
   if (!quiet_ && (terminal_ || done_ == all_ || now - last_ >= std::chrono::seconds(5))) show();
 }
 
-void QuantizeProgress::say(const std::string& text) {
-  if (!choices_) return;
+void QuantizeProgress::chose(const std::string& text) {
+  if (choices_) say(text);
+}
+
+void QuantizeProgress::note(const std::string& text) {
+  if (!quiet_) say(text);
+}
+
+void QuantizeProgress::say(const std::string& text) const {
   if (shown_ && terminal_) fmt::print(stderr, "\r\033[K");
   fmt::print(stderr, "{}\n", text);
 }

@@ -20,7 +20,8 @@ class QuantizeProgress : public quantize::Listener {
   void begin(uint64_t parameters) override;
   void enter(const std::string& piece, std::string_view step) override;
   void finished(const std::string& piece, uint64_t parameters, bool kept) override;
-  void say(const std::string& line) override;
+  void chose(const std::string& line) override;
+  void note(const std::string& line) override;
 
   double seconds() const;
 
@@ -28,6 +29,7 @@ class QuantizeProgress : public quantize::Listener {
   using Clock = std::chrono::steady_clock;
   std::string line() const;
   void show();
+  void say(const std::string& text) const;
 
   bool quiet_, choices_, terminal_;
   bool shown_ = false;

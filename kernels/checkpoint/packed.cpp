@@ -4,7 +4,7 @@
 #include <set>
 
 #include "kernels/base/error.h"
-#include "kernels/base/float16.h"
+#include "kernels/checkpoint/channel_zero.h"
 #include "kernels/checkpoint/floats.h"
 #include "kernels/checkpoint/json_text.h"
 #include "kernels/checkpoint/packed_content.h"
@@ -15,13 +15,6 @@ namespace {
 
 /// Bytes digested at a time.
 constexpr size_t block_bytes = 1 << 20;
-
-template <class T>
-std::vector<T> read_all(const Tensor& tensor) {
-  std::vector<T> values(tensor.bytes.size() / sizeof(T));
-  read_bytes(tensor, 0, std::as_writable_bytes(std::span(values)));
-  return values;
-}
 
 std::string digest_of(const Safetensors& tensors) {
   ContentDigest digest(tensors.metadata());
@@ -36,13 +29,6 @@ std::string digest_of(const Safetensors& tensors) {
     }
   }
   return digest.text();
-}
-
-/// z from fp16(z·s1): the product was rounded by at most 2^-11 of itself, and z is at most 15. Nonsense stays nonsense,
-/// for check_weights to refuse.
-uint8_t zero_of(uint16_t szero, uint16_t s1) {
-  const float ratio = half_to_float(szero) / half_to_float(s1);
-  return ratio >= 0 && ratio < 15.5f ? static_cast<uint8_t>(ratio + 0.5f) : uint8_t{255};
 }
 
 }  // namespace
@@ -87,19 +73,19 @@ LinearWeights PackedFile::linear(std::string_view name) const {
   const auto [n, k] = found->second;
   const auto part = [&](const char* suffix) -> const Tensor& { return tensor(found->first + suffix); };
   LinearWeights weights{n, k, {}};
-  std::vector<uint8_t> codes = unpack_qserve_weights(read_all<uint8_t>(part(".qweight")), n, k);
-  std::vector<uint16_t> s1 = read_all<uint16_t>(part(".s1_scales"));
+  std::vector<uint8_t> codes = unpack_qserve_weights(read_values<uint8_t>(part(".qweight")), n, k);
+  std::vector<uint16_t> s1 = read_values<uint16_t>(part(".s1_scales"));
   if (const int group = format_.group(); group == 0) {
-    std::vector<uint16_t> szero = read_all<uint16_t>(part(".s1_szeros"));
+    std::vector<uint16_t> szero = read_values<uint16_t>(part(".s1_szeros"));
     std::vector<uint8_t> zero(szero.size());
-    for (size_t row = 0; row < zero.size(); ++row) zero[row] = zero_of(szero[row], s1[row]);
+    for (size_t row = 0; row < zero.size(); ++row) zero[row] = channel_zero(szero[row], s1[row]);
     weights.form = ChannelWeights{std::move(codes), std::move(zero), std::move(s1), std::move(szero)};
   } else if (format_.layout == PackedLayout::Fragment) {
-    GroupMetadata metadata = unpack_fragment_metadata(read_all<uint8_t>(part(".s2_metadata")), n);
+    GroupMetadata metadata = unpack_fragment_metadata(read_values<uint8_t>(part(".s2_metadata")), n);
     weights.form = GroupWeights{group, std::move(codes), std::move(metadata), std::move(s1)};
   } else {
-    GroupMetadata metadata{unpack_qserve_metadata(read_all<int8_t>(part(".s2_scales")), n),
-                           unpack_qserve_metadata(read_all<int8_t>(part(".s2_zeros")), n)};
+    GroupMetadata metadata{unpack_qserve_metadata(read_values<int8_t>(part(".s2_scales")), n),
+                           unpack_qserve_metadata(read_values<int8_t>(part(".s2_zeros")), n)};
     weights.form = GroupWeights{group, std::move(codes), std::move(metadata), std::move(s1)};
   }
   check_weights(fmt::format("{}: linear {}", file(), in_quotes(name)), format_, weights);

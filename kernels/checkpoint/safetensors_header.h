@@ -28,6 +28,14 @@ struct Tensor {
 /// MappedFile::read does; the range must lie in the tensor.
 void read_bytes(const Tensor& tensor, uint64_t offset, std::span<std::byte> to);
 
+/// All of a tensor's bytes as values of T, whatever its element type says.
+template <class T>
+std::vector<T> read_values(const Tensor& tensor) {
+  std::vector<T> values(tensor.bytes.size() / sizeof(T));
+  read_bytes(tensor, 0, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
 /// `model.safetensors: tensor "x"`: how a message about it begins.
 std::string place_of(const Tensor& tensor);
 

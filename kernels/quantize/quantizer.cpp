@@ -72,7 +72,7 @@ void Run::write_layer_piece(int index, const PieceIdentity& identity) const {
   listener_.enter(identity.piece, "transforming");
   PreparedLayer prepared = prepare_layer(source_, calibration_, settings_, index, request_.threads);
   clip_layer(source_, settings_, prepared, request_.threads);
-  for (const std::string& line : prepared.chosen) listener_.say(fmt::format("{}: {}", identity.piece, line));
+  for (const std::string& line : prepared.chosen) listener_.chose(fmt::format("{}: {}", identity.piece, line));
   listener_.enter(identity.piece, "quantising");
   write_layer(out_ / layer_file_name(index), settings_, source_.config(), std::move(prepared), identity,
               request_.threads);
@@ -82,8 +82,11 @@ Work Run::ends_work(const std::string& piece) const {
   const llama::Config& config = source_.config();
   const bool head = piece == "head";
   const uint64_t parameters = static_cast<uint64_t>(config.vocab) * static_cast<uint64_t>(config.hidden);
-  Work work{head ? head_file_name : embedding_file_name, head ? source_.ends_parameters() - parameters : parameters,
-            0, {}, {}};
+  Work work{head ? head_file_name : embedding_file_name,
+            head ? source_.ends_parameters() - parameters : parameters,
+            0,
+            {},
+            {}};
   if (!head || stores_head(settings_, config)) work.bytes = parameters * element_bytes(source_.ends_dtype());
   work.identify = [this, piece] {
     return PieceIdentity{piece, settings_text(settings_), source_.piece_digest(std::nullopt), ""};
@@ -111,8 +114,8 @@ void Run::begin(const std::vector<Work>& work) const {
     const std::string recipe = transform::write_recipe(settings_.recipe);
     if (found.scheme != settings_.scheme.name || found.rule != rule_name(settings_.rule) ||
         found.layout != layout_name(settings_.layout) || found.recipe != recipe) {
-      bad_input("{}: holds a finished result of {} ({}, {}, {}); give another folder or remove it", out_.path().string(),
-                found.scheme, found.rule, found.layout, found.recipe);
+      bad_input("{}: holds a finished result of {} ({}, {}, {}); give another folder or remove it",
+                out_.path().string(), found.scheme, found.rule, found.layout, found.recipe);
     }
     if (found.files.size() < work.size() || found.layers.size() + 2 != work.size())
       bad_input("{}: holds the finished result of a model of {} layers, not of {}", out_.path().string(),
@@ -136,9 +139,10 @@ Piece Run::settle(const Work& work, Outcome& outcome) const {
   }
   if (fs::exists(out_ / manifest_file_name)) {
     if (there && (there->identity.source != identity.source || there->identity.calibration != identity.calibration)) {
-      bad_input("{}: holds a finished result of another model or calibration ({} differs); give another folder or "
-                "remove it",
-                out_.path().string(), identity.piece);
+      bad_input(
+          "{}: holds a finished result of another model or calibration ({} differs); give another folder or "
+          "remove it",
+          out_.path().string(), identity.piece);
     }
     out_.remove(manifest_file_name);  // until the piece is whole again, nothing may look whole
   }
@@ -179,6 +183,8 @@ Outcome Run::operator()(const std::stop_token& stop) {
   const std::vector<Work> work = pieces();
   begin(work);
   listener_.begin(source_.parameters());
+  if (!calibration_.given() && !(settings_.recipe == transform::rtn_recipe()))
+    listener_.note("no calibration: the transforms choose by weights alone");
   Outcome outcome;
   std::vector<Piece> done;
   for (const Work& piece : work) {

@@ -30,7 +30,10 @@ class Listener {
   virtual void finished(const std::string& piece, uint64_t parameters, bool kept) {
     (void)piece, (void)parameters, (void)kept;
   }
-  virtual void say(const std::string& line) { (void)line; }
+  /// What the transforms chose in a layer.
+  virtual void chose(const std::string& line) { (void)line; }
+  /// What the user should know of the whole run.
+  virtual void note(const std::string& line) { (void)line; }
 };
 
 struct Outcome {
