@@ -135,10 +135,18 @@ TEST(ClipRow, LeavesARowThatNothingCanQuantise) {
   for (const int group : {64, 0}) EXPECT_EQ(clip_row(row, {group}, {}), row);
 }
 
+/// Biases that matter as much as the weights.
+Layer layer_with_large_biases(const Config& config) {
+  Layer layer = random_layer(config, 21);
+  for (float& bias : layer.q_bias) bias *= 8;
+  for (float& bias : layer.k_bias) bias *= 8;
+  return layer;
+}
+
 class ClipLayer : public testing::TestWithParam<Shape> {
  protected:
   const Config config_ = GetParam().config;
-  const Layer before_ = random_layer(config_, 21);
+  const Layer before_ = layer_with_large_biases(config_);
   static constexpr WeightFormat format_{32};
 
   Outcome run_plainly(const Layer& layer, int tokens) const {
