@@ -10,6 +10,7 @@
 #include "kernels/base/file.h"
 #include "kernels/quantize/ablation.h"
 #include "kernels/quantize/check.h"
+#include "kernels/quantize/loose_linears.h"
 #include "kernels/quantize/print.h"
 #include "kernels/quantize/quantizer.h"
 
@@ -37,9 +38,13 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "how a group's scale is chosen: nearest, covering, least-error");
   options.add_options()("check", "read the result in DIR again: digests, ranges and, with --against, every error")(
       "against", text()->value_name("MODEL_DIR"), "--check: the model that the result was made from")(
+      "held-out", text()->value_name("FILE"), "--check: recorded tokens to judge outputs on, as a calibration")(
       "ablate",
       "no result: the errors of round-to-nearest and of every transform on and off, as Markdown and JSON "
-      "(--out DIR: ablation.md and ablation.json there)");
+      "(--out DIR: ablation.md and ablation.json there)")("linears",
+                                                          "no result: DIR is one safetensors file of any model; the "
+                                                          "errors of its linear layers NAME.weight in every format, "
+                                                          "on their recorded inputs NAME.input where it has them");
   options.add_options()("verbose,v", "also say what the transforms chose in every layer")("quiet,q", "no progress");
   declare_jobs(options);
   declare_format(options);
@@ -107,7 +112,8 @@ int quantise(const Options& options) {
 
 int check(const Options& options) {
   const quantize::CheckRequest request{options["folder"].as<std::string>(), path_option(options, "against"),
-                                       path_option(options, "calibration"), job_count(options)};
+                                       path_option(options, "calibration"), path_option(options, "held-out"),
+                                       job_count(options)};
   const bool as_json = wants_json(options);
   Interrupt interrupt;
   quantize::CheckReport report;
@@ -142,6 +148,23 @@ int ablate(const Options& options) {
   return 0;
 }
 
+int try_linears(const Options& options) {
+  const bool as_json = wants_json(options);
+  Interrupt interrupt;
+  quantize::LooseReport report;
+  {
+    QuantizeProgress progress(options.count("quiet") != 0, false);
+    report = quantize::quantize_loose_linears(options["folder"].as<std::string>(), job_count(options), progress,
+                                              interrupt.token());
+  }
+  if (interrupt.by_user()) return 130;
+  nlohmann::ordered_json json{{"command", command_line(options)}};
+  json.update(quantize::to_json(report));
+  fmt::print("{}", as_json ? json.dump(1) + "\n"
+                           : fmt::format("`{}`\n\n{}", command_line(options), quantize::to_markdown(report)));
+  return 0;
+}
+
 /// Refuses options that the mode does not take: what they ask for would not be done.
 void refuse(const Options& options, std::string_view mode, std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -150,18 +173,26 @@ void refuse(const Options& options, std::string_view mode, std::initializer_list
 }
 
 int run(const Options& options) {
-  if (options.count("check") != 0 && options.count("ablate") != 0) bad_input("either --check or --ablate, not both");
+  if (options.count("check") + options.count("ablate") + options.count("linears") > 1)
+    bad_input("one of --check, --ablate and --linears");
+  if (options.count("linears") != 0) {
+    if (options.count("folder") == 0) bad_input("--linears needs a file: qoqtune quantize --linears FILE");
+    refuse(options, "--linears",
+           {"out", "scheme", "layout", "calibration", "recipe", "rule", "against", "no-rotation", "no-smooth-attention",
+            "no-smooth-outputs", "no-reorder", "no-clip", "verbose"});
+    return try_linears(options);
+  }
   if (options.count("check") != 0) {
     if (options.count("folder") == 0) bad_input("--check needs a result: qoqtune quantize --check DIR");
     refuse(options, "--check",
            {"out", "scheme", "layout", "recipe", "rule", "no-rotation", "no-smooth-attention", "no-smooth-outputs",
             "no-reorder", "no-clip", "verbose"});
-    if (options.count("calibration") != 0 && options.count("against") == 0)
-      bad_input("--check takes a calibration only with --against MODEL_DIR");
+    if (options.count("calibration") + options.count("held-out") != 0 && options.count("against") == 0)
+      bad_input("--check takes recorded tokens only with --against MODEL_DIR");
     return check(options);
   }
   if (options.count("folder") == 0) bad_input("quantize needs a model: qoqtune quantize MODEL_DIR --out DIR");
-  refuse(options, options.count("ablate") != 0 ? "--ablate" : "quantize without --check", {"against"});
+  refuse(options, options.count("ablate") != 0 ? "--ablate" : "quantize without --check", {"against", "held-out"});
   if (options.count("ablate") == 0) return quantise(options);
   refuse(options, "--ablate",
          {"scheme", "layout", "recipe", "no-rotation", "no-smooth-attention", "no-smooth-outputs", "no-reorder",

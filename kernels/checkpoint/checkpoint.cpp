@@ -66,6 +66,15 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
   return checkpoint;
 }
 
+Checkpoint Checkpoint::open_pytorch(const fs::path& file) {
+  Checkpoint checkpoint;
+  checkpoint.folder_ = file.string();
+  for (const Tensor& tensor : checkpoint.pytorch_.emplace_back(PytorchFile::open(file)).tensors()) {
+    checkpoint.tensors_.emplace(tensor.name, &tensor);
+  }
+  return checkpoint;
+}
+
 void Checkpoint::add_file(const fs::path& path) {
   // Pointers to a file's tensors outlive moves of the file: its vector's elements stay where they are.
   for (const Tensor& tensor : files_.emplace_back(Safetensors::open(path)).tensors()) {

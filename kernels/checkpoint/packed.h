@@ -30,7 +30,8 @@ std::string_view layout_name(PackedLayout layout);
 /// Throws Fault::Input, naming the known ones.
 PackedLayout parse_layout(std::string_view name);
 
-/// A tensor stored as it is. The bytes are the caller's: row-major, little-endian, alive until the file is written.
+/// A tensor stored as it is. The bytes are the caller's: row-major, little-endian, alive until the file is written, and
+/// better not those of a mapped file, which are touched as memory here (MappedFile).
 struct PlainTensor {
   DType dtype = DType::F16;
   std::vector<uint64_t> shape;

@@ -86,15 +86,17 @@ std::vector<uint16_t> read_positive(const Tensor& tensor) {
   return values;
 }
 
-void refuse_pickles(const fs::path& folder) {
-  std::error_code ignored;
-  for (const char* name : {"quant_model.pt", "pytorch_model.bin", "model.pt", "pytorch_model.bin.index.json"}) {
-    if (!fs::exists(folder / name, ignored)) continue;
-    bad_input(
-        "{}: holds {}, a PyTorch pickle, which can run code when it is read: save its tensors as "
-        "model.safetensors (safetensors.torch.save_file(torch.load(…, weights_only=True), …)) first",
-        folder.string(), name);
+Checkpoint open_tensors(const fs::path& folder) {
+  const auto has = [&](const char* name) {
+    std::error_code ignored;
+    return fs::exists(folder / name, ignored);
+  };
+  if (!has("model.safetensors") && !has("model.safetensors.index.json")) {
+    for (const char* name : {"quant_model.pt", "pytorch_model.bin"}) {
+      if (has(name)) return Checkpoint::open_pytorch(folder / name);
+    }
   }
+  return Checkpoint::open(folder);
 }
 
 }  // namespace
@@ -108,12 +110,7 @@ std::optional<GroupOrder> OrderEvidence::verdict() const {
 }
 
 QServeCheckpoint QServeCheckpoint::open(const fs::path& folder, std::optional<GroupOrder> order) {
-  std::error_code ignored;
-  if (!fs::exists(folder / "model.safetensors", ignored) &&
-      !fs::exists(folder / "model.safetensors.index.json", ignored)) {
-    refuse_pickles(folder);
-  }
-  QServeCheckpoint checkpoint(Checkpoint::open(folder));
+  QServeCheckpoint checkpoint(open_tensors(folder));
   for (const std::string& name : checkpoint.tensors_.names()) {
     if (name.ends_with(codes_suffix)) checkpoint.add_linear(name.substr(0, name.size() - codes_suffix.size()));
   }

@@ -31,10 +31,10 @@ struct OrderEvidence {
   std::optional<GroupOrder> verdict() const;
 };
 
-/// A quantised checkpoint of QServe's or DeepCompressor's converter, as safetensors: a linear NAME is NAME.qweight (I8
-/// or U8 [N][K/2], QServe's packing), NAME.s1_scales (F16 [N]), and NAME.s2_scales, NAME.s2_zeros (I8 [K/group][N]) or
-/// NAME.s1_szeros (F16 [N]). The converters write PyTorch's pickles, which can run code when they are loaded and are
-/// not read here: a folder of those is refused with what to do.
+/// A quantised checkpoint of QServe's or DeepCompressor's converter: a folder of model.safetensors (or its shards),
+/// else of the quant_model.pt or pytorch_model.bin that the converters write. A linear NAME is NAME.qweight (I8 or U8
+/// [N][K/2], QServe's packing), NAME.s1_scales (F16 [N]), and NAME.s2_scales, NAME.s2_zeros (I8 [K/group][N]) or
+/// NAME.s1_szeros (F16 [N]).
 class QServeCheckpoint {
  public:
   /// `order` is for a checkpoint whose producer is known otherwise. Throws Fault::Input: all that Checkpoint does, no

@@ -31,7 +31,7 @@ std::vector<Way> ways(GroupRule rule) {
 
 void add_layer(const ModelSource& source, const CalibrationSource& calibration, const Settings& settings, int index,
                int threads, AblationRow& row) {
-  PreparedLayer prepared = prepare_layer(source, calibration, settings, index, threads);
+  PreparedLayer prepared = prepare_layer(source, split(calibration.layer(index)), settings, index, threads);
   row.proof = std::max(row.proof, prepared.proof);
   PreparedLayer clipped = prepared;
   clip_layer(source, settings, clipped, threads);
@@ -39,7 +39,7 @@ void add_layer(const ModelSource& source, const CalibrationSource& calibration, 
     const std::string name(linear);
     const LinearWeights weights = quantize_linear(settings.format(), name, take_fused(clipped.layer, linear), threads);
     const llama::Matrix w = take_fused(prepared.layer, linear);
-    const llama::Matrix x = check_inputs(prepared.activations, linear, w.cols);
+    const llama::Matrix x = check_inputs(prepared, linear, w.cols);
     row.weights[name] += weight_errors(w.values, weights, threads);
     row.outputs[name] += output_errors(x, w.values, x, weights, threads);
   }
@@ -57,7 +57,10 @@ Ablation ablate(const AblationRequest& request, Listener& listener, const std::s
   const std::vector<Way> all = ways(request.rule);
   const ModelSource source(request.model, all.front().settings.scheme);
   const CalibrationSource calibration(request.calibration, source.config());
-  Ablation out{source.config(), check_inputs_text(calibration.given()), {}};
+  Ablation out{
+      source.config(),
+      check_inputs_text(calibration.given() ? "the last quarter of the recorded tokens, the others chose" : ""),
+      {}};
   listener.begin(all.size() * static_cast<uint64_t>(source.config().layers) * source.layer_parameters());
   for (const Way& way : all) {
     AblationRow row{

@@ -38,9 +38,10 @@ struct Ablation {
   std::vector<AblationRow> rows;
 };
 
+/// With a calibration, transforms are chosen by the first three quarters of its tokens and outputs judged on the rest.
 /// The model quantised in memory in every way of the table: round to nearest in groups of 128 and per channel, each
-/// transform alone and each left out, all of QoQ in both formats. Nothing is written. A recipe that the model's sizes do
-/// not allow throws Fault::Input, as quantising would. `stop` leaves out what is not done.
+/// transform alone and each left out, all of QoQ in both formats. Nothing is written. A recipe that the model's sizes
+/// do not allow throws Fault::Input, as quantising would. `stop` leaves out what is not done.
 Ablation ablate(const AblationRequest& request, Listener& listener, const std::stop_token& stop = {});
 
 }  // namespace qoq::quantize

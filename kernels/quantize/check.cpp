@@ -22,7 +22,8 @@ Settings settings_of(const Manifest& manifest) {
 }
 
 double share_at_ends(const LinearWeights& weights) {
-  const std::vector<uint8_t>& codes = std::visit([](const auto& f) -> const auto& { return f.q4; }, weights.form);
+  const std::vector<uint8_t>& codes = std::visit(
+      [](const auto& f) -> const auto& { return f.q4; }, weights.form);
   const auto ends = std::ranges::count_if(codes, [](uint8_t code) { return code == 0 || code == 15; });
   return static_cast<double>(ends) / static_cast<double>(codes.size());
 }
@@ -43,6 +44,7 @@ class Check {
   void open_source();
   void check_file(const FileEntry& entry) const;
   void check_identity(const Piece& piece, const std::string& source, const std::string& calibration) const;
+  std::string_view inputs_source() const;
   LayerReport check_layer(int index) const;
   LinearReport check_linear(const PackedFile& file, std::string_view name, const PreparedLayer* reference) const;
 
@@ -51,7 +53,7 @@ class Check {
   Manifest manifest_;
   Settings settings_;
   std::optional<ModelSource> source_;
-  std::optional<CalibrationSource> calibration_;
+  std::optional<CalibrationSource> calibration_, held_out_;
 };
 
 void Check::open_source() {
@@ -70,6 +72,7 @@ void Check::open_source() {
               request_.result.string());
   }
   calibration_.emplace(request_.calibration, source_->config());
+  held_out_.emplace(request_.held_out, source_->config());
 }
 
 void Check::check_file(const FileEntry& entry) const {
@@ -101,10 +104,19 @@ LinearReport Check::check_linear(const PackedFile& file, std::string_view name, 
   if (weights.n != w.rows || weights.k != w.cols) {
     bad_input("{}: {} is [{}, {}], the model's is [{}, {}]", file.file(), name, weights.n, weights.k, w.rows, w.cols);
   }
-  const llama::Matrix x = check_inputs(reference->activations, name, w.cols);
+  const llama::Matrix x = check_inputs(*reference, name, w.cols);
   report.weights = weight_errors(w.values, weights, request_.threads);
   report.outputs = output_errors(x, w.values, x, weights, request_.threads);
   return report;
+}
+
+std::string_view Check::inputs_source() const {
+  if (held_out_->given()) return "held-out tokens";
+  if (!calibration_->given()) return "";
+  const transform::Recipe& recipe = settings_.recipe;
+  return recipe == transform::rtn_recipe()
+             ? "recorded tokens"
+             : "the calibration's tokens, by which the transforms were chosen (--held-out FILE for others)";
 }
 
 LayerReport Check::check_layer(int index) const {
@@ -116,7 +128,8 @@ LayerReport Check::check_layer(int index) const {
   if (source_) {
     check_identity(read_piece(path), source_->piece_digest(index), calibration_->layer_digest(index));
     listener_.enter(piece, "transforming the model's");
-    reference = prepare_layer(*source_, *calibration_, settings_, index, request_.threads);
+    reference = prepare_layer(*source_, {calibration_->layer(index), held_out_->layer(index)}, settings_, index,
+                              request_.threads);
     listener_.enter(piece, "comparing");
   }
   LayerReport report{index, manifest_.layers[static_cast<size_t>(index)].proof, {}};
@@ -131,7 +144,7 @@ LayerReport Check::check_layer(int index) const {
 
 CheckReport Check::operator()(const std::stop_token& stop) {
   CheckReport report{manifest_, {}, {}};
-  if (source_) report.inputs = check_inputs_text(calibration_->given());
+  if (source_) report.inputs = check_inputs_text(inputs_source());
   listener_.begin(manifest_.parameters);
   for (const FileEntry& entry : manifest_.files) check_file(entry);
   for (int index = 0; index < static_cast<int>(manifest_.layers.size()) && !stop.stop_requested(); ++index)
@@ -145,17 +158,22 @@ CheckReport check(const CheckRequest& request, Listener& listener, const std::st
   return Check(request, listener)(stop);
 }
 
-llama::Matrix check_inputs(const llama::LayerActivations& activations, std::string_view linear, int k) {
-  const llama::Matrix& recorded = input_of(activations, linear);
-  return recorded.rows > 0 ? sampled_rows(recorded, check_rows) : random_inputs(check_rows, k, 1);
+llama::Matrix check_inputs(const PreparedLayer& prepared, std::string_view linear, int k) {
+  for (const llama::LayerActivations* activations : {&prepared.held_out, &prepared.activations}) {
+    if (const llama::Matrix& recorded = input_of(*activations, linear); recorded.rows > 0)
+      return sampled_rows(recorded, check_rows);
+  }
+  return random_inputs(check_rows, k, 1);
 }
 
-std::string check_inputs_text(bool recorded) {
-  return recorded ? fmt::format("at most {} recorded tokens a layer (random ones where a part was not recorded)",
-                                check_rows)
-                  : fmt::format("{} random tokens of normal values, which have no outlier channels: with a calibration "
-                                "the figures are others",
-                                check_rows);
+std::string check_inputs_text(std::string_view source) {
+  if (source.empty()) {
+    return fmt::format(
+        "{} random tokens of normal values, which have no outlier channels: with recorded ones the "
+        "figures are others",
+        check_rows);
+  }
+  return fmt::format("at most {} of {}", check_rows, source);
 }
 
 }  // namespace qoq::quantize

@@ -32,6 +32,7 @@ struct CheckRequest {
   std::filesystem::path result;
   std::optional<std::filesystem::path> against;      ///< the model it was made from
   std::optional<std::filesystem::path> calibration;  ///< what it was made with
+  std::optional<std::filesystem::path> held_out;     ///< other recorded tokens, to judge outputs on
   int threads = 0;
 };
 
@@ -44,14 +45,15 @@ struct CheckReport {
 /// Reads a whole result again: every file is there with the digest that the manifest tells, every code, scale and zero
 /// is in its range. With `against`, the recorded transforms (all but clipping) are done again from that model, which
 /// gives the same fp32 weights on every machine, and the result is compared with those: errors of weights, clipping's
-/// among them, and of outputs on at most 64 recorded tokens, or as many random ones without a calibration.
-/// Throws Fault::Input for whatever is not as it should be: a damaged or missing file, another model or calibration.
+/// among them, and of outputs on at most 64 recorded tokens: of `held_out`, else of the calibration, whose tokens
+/// flatter what was chosen by them, else random ones. Throws Fault::Input for whatever is not as it should be: a
+/// damaged or missing file, another model or calibration.
 CheckReport check(const CheckRequest& request, Listener& listener, const std::stop_token& stop = {});
 
-/// Inputs of one linear to measure its outputs on: sampled from what is recorded, else random.
-llama::Matrix check_inputs(const llama::LayerActivations& activations, std::string_view linear, int k);
+/// Inputs of one linear to measure its outputs on: sampled from the held out, else from the recorded, else random.
+llama::Matrix check_inputs(const PreparedLayer& prepared, std::string_view linear, int k);
 inline constexpr int check_rows = 64;
-/// Those in words.
-std::string check_inputs_text(bool recorded);
+/// Those in words. `source`: "the calibration's tokens"; empty: random ones.
+std::string check_inputs_text(std::string_view source);
 
 }  // namespace qoq::quantize

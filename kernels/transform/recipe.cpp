@@ -88,26 +88,28 @@ void check_widths(const Config& config, const LayerActivations& activations) {
 }  // namespace
 
 std::vector<std::string> transform_layer(const Recipe& recipe, const WeightFormat& format, const Config& config,
-                                         Layer& layer, LayerActivations& activations, int threads) {
+                                         Layer& layer, LayerActivations& activations, int threads,
+                                         LayerActivations* held_out) {
   check_widths(config, activations);
+  if (held_out != nullptr) check_widths(config, *held_out);
   std::vector<std::string> chosen;
   if (recipe.rotate) {
     const Hadamard hadamard = rotation_of(config.hidden);
-    fold_norms(layer, activations);
-    rotate_layer(hadamard, layer, activations, threads);
+    fold_norms(layer, activations, held_out);
+    rotate_layer(hadamard, layer, activations, threads, held_out);
     chosen.push_back(fmt::format("rotation: Hadamard {}", hadamard.name()));
   }
   if (recipe.smooth_attention) {
-    chosen.push_back(
-        smooth_attention({recipe.attention_alpha, recipe.search_attention}, config, layer, activations, threads));
+    chosen.push_back(smooth_attention({recipe.attention_alpha, recipe.search_attention}, config, layer, activations,
+                                      threads, held_out));
   }
   if (recipe.smooth_outputs) {
     const OutputStrength strength{recipe.outputs_alpha, recipe.outputs_beta, recipe.search_outputs};
-    for (std::string& sentence : smooth_outputs(strength, format, config, layer, activations, threads)) {
+    for (std::string& sentence : smooth_outputs(strength, format, config, layer, activations, threads, held_out)) {
       chosen.push_back(std::move(sentence));
     }
   }
-  if (recipe.reorder) chosen.push_back(reorder_channels(config, layer, activations));
+  if (recipe.reorder) chosen.push_back(reorder_channels(config, layer, activations, held_out));
   return chosen;
 }
 

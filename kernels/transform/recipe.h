@@ -53,9 +53,11 @@ std::vector<NamedRecipe> ablation_recipes(const WeightFormat& format);
 /// recorded of its activations; matrices that are empty stay so and the choice is made from weights alone. Returns what
 /// was chosen, a sentence each, for the driver to say aloud. Throws Fault::Input where the sizes allow no rotation or a
 /// recorded matrix disagrees with the layer. With `rotate`, the layer reads and writes the rotated residual stream:
-/// transform_ends must be given the same recipe. `threads` 0: one a core.
+/// transform_ends must be given the same recipe. `threads` 0: one a core. Activations `held_out` follow too and choose
+/// nothing: a result can be judged on tokens that it was not made for.
 std::vector<std::string> transform_layer(const Recipe& recipe, const WeightFormat& format, const llama::Config& config,
-                                         llama::Layer& layer, llama::LayerActivations& activations, int threads = 0);
+                                         llama::Layer& layer, llama::LayerActivations& activations, int threads = 0,
+                                         llama::LayerActivations* held_out = nullptr);
 
 /// Clipping, after transform_layer (and after its proof: clipping changes the function). Clamps weights, so that
 /// quantising the result needs no further parameter. Returns what was chosen.

@@ -59,7 +59,8 @@ HeadOrders head_orders(const Config& config, const std::vector<float>& maxima) {
 
 }  // namespace
 
-std::string reorder_channels(const Config& config, Layer& layer, LayerActivations& activations) {
+std::string reorder_channels(const Config& config, Layer& layer, LayerActivations& activations,
+                             LayerActivations* held_out) {
   const bool recorded_o = activations.output_input.rows > 0, recorded_down = activations.down_input.rows > 0;
   const HeadOrders heads = head_orders(config, salience(activations.output_input, layer.o));
   permute_rows(layer.v, heads.v);
@@ -72,6 +73,10 @@ std::string reorder_channels(const Config& config, Layer& layer, LayerActivation
   permute_rows(layer.up, order);
   permute_columns(layer.down, order);
   permute_columns(activations.down_input, order);
+  if (held_out != nullptr) {
+    permute_columns(held_out->output_input, heads.o);
+    permute_columns(held_out->down_input, order);
+  }
   const auto ground = [](bool recorded) { return recorded ? "its inputs" : "its weights (no inputs recorded)"; };
   return fmt::format("reorder: o's heads by {}, down by {}", ground(recorded_o), ground(recorded_down));
 }

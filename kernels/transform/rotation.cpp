@@ -32,13 +32,16 @@ void rotate_columns(const Hadamard& hadamard, Matrix& matrix, int threads) {
   });
 }
 
-void rotate_layer(const Hadamard& hadamard, llama::Layer& layer, llama::LayerActivations& activations, int threads) {
+void rotate_layer(const Hadamard& hadamard, llama::Layer& layer, llama::LayerActivations& activations, int threads,
+                  llama::LayerActivations* held_out) {
   for (Matrix* reader : {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up}) {
     rotate_rows(hadamard, *reader, threads);
   }
   for (Matrix* writer : {&layer.o, &layer.down}) rotate_columns(hadamard, *writer, threads);
-  for (Matrix* recorded : {&activations.attention_input, &activations.ffn_input}) {
-    rotate_rows(hadamard, *recorded, threads);
+  for (llama::LayerActivations* recorded : {&activations, held_out}) {
+    if (recorded == nullptr) continue;
+    rotate_rows(hadamard, recorded->attention_input, threads);
+    rotate_rows(hadamard, recorded->ffn_input, threads);
   }
 }
 

@@ -16,6 +16,8 @@ void rotate_rows(const Hadamard& hadamard, llama::Matrix& matrix, int threads = 
 void rotate_columns(const Hadamard& hadamard, llama::Matrix& matrix, int threads = 0);
 
 /// q, k, v, gate and up read the stream; o and down write it.
-void rotate_layer(const Hadamard& hadamard, llama::Layer& layer, llama::LayerActivations& activations, int threads = 0);
+/// Activations `held_out` follow and choose nothing.
+void rotate_layer(const Hadamard& hadamard, llama::Layer& layer, llama::LayerActivations& activations, int threads = 0,
+                  llama::LayerActivations* held_out = nullptr);
 
 }  // namespace qoq::transform

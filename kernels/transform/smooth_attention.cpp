@@ -74,7 +74,8 @@ std::vector<float> query_scales(const Config& config, const std::vector<float>& 
   return spread;
 }
 
-void fold(const Config& config, const std::vector<float>& scales, Layer& layer, LayerActivations& activations) {
+void fold(const Config& config, const std::vector<float>& scales, Layer& layer,
+          std::initializer_list<LayerActivations*> recorded) {
   const std::vector<float> queries = query_scales(config, scales);
   if (normalised(layer)) {
     scale(layer.q_norm, std::span(scales).first(layer.q_norm.size()));
@@ -85,8 +86,11 @@ void fold(const Config& config, const std::vector<float>& scales, Layer& layer, 
     divide_rows(layer.k, scales);
     divide(layer.k_bias, scales);
   }
-  scale_columns(activations.queries, queries);
-  divide_columns(activations.keys, scales);
+  for (LayerActivations* activations : recorded) {
+    if (activations == nullptr) continue;
+    scale_columns(activations->queries, queries);
+    divide_columns(activations->keys, scales);
+  }
 }
 
 struct Search {
@@ -154,7 +158,7 @@ double logit_error(const Config& config, const LayerActivations& activations, in
 }
 
 std::string smooth_attention(const AttentionStrength& strength, const Config& config, Layer& layer,
-                             LayerActivations& activations, int threads) {
+                             LayerActivations& activations, int threads, LayerActivations* held_out) {
   const bool recorded = activations.keys.rows > 0;
   std::vector<float> maxima = recorded ? column_maxima(activations.keys) : guessed_maxima(layer);
   if (normalised(layer)) maxima = shared_maxima(std::move(maxima), static_cast<size_t>(config.head_dim));
@@ -167,7 +171,7 @@ std::string smooth_attention(const AttentionStrength& strength, const Config& co
     const auto first = all.begin() + static_cast<ptrdiff_t>(head) * config.head_dim;
     scales.insert(scales.end(), first, first + config.head_dim);
   }
-  fold(config, scales, layer, activations);
+  fold(config, scales, layer, {&activations, held_out});
   const auto [least, most] = std::minmax_element(alphas.begin(), alphas.end());
   const std::string alpha =
       *least == *most ? fmt::format("alpha {:g}", *least) : fmt::format("alpha {:g} … {:g} by head", *least, *most);

@@ -19,9 +19,11 @@ std::vector<float> attention_scales(const llama::Config& config, const std::vect
 
 /// Folds λ into W_Q, W_K and their biases; where keys are normalised (Qwen3) into the norms' gains, with one λ for all
 /// heads. Without recorded keys the lengths of W_K's rows (plus |bias|, times the key norm's gain) stand for their
-/// largest. Recorded queries and keys follow. Returns what was chosen.
+/// largest. Recorded queries and keys follow, those `held_out` without choosing. Returns
+/// what was chosen.
 std::string smooth_attention(const AttentionStrength& strength, const llama::Config& config, llama::Layer& layer,
-                             llama::LayerActivations& activations, int threads = 0);
+                             llama::LayerActivations& activations, int threads = 0,
+                             llama::LayerActivations* held_out = nullptr);
 
 /// Σ over every recorded query and key of each query head of ((q·k') − (q·k))², k' what 4 bits keep of k/λ, times λ;
 /// of one KV head, on at most 128 tokens.

@@ -93,8 +93,8 @@ Chosen choose(const OutputStrength& strength, const WeightFormat& format, const 
 }  // namespace
 
 std::vector<std::string> smooth_outputs(const OutputStrength& strength, const WeightFormat& format,
-                                        const Config& config, Layer& layer, LayerActivations& activations,
-                                        int threads) {
+                                        const Config& config, Layer& layer, LayerActivations& activations, int threads,
+                                        LayerActivations* held_out) {
   const Sharing heads{config.group(), config.head_dim};
   const Chosen o = choose(strength, format, layer.o, activations.output_input, heads, threads);
   divide_rows(layer.v, o.scales);
@@ -105,6 +105,10 @@ std::vector<std::string> smooth_outputs(const OutputStrength& strength, const We
   divide_rows(layer.up, down.scales);
   scale_columns(layer.down, down.scales);
   divide_columns(activations.down_input, down.scales);
+  if (held_out != nullptr) {
+    divide_columns(held_out->output_input, heads.spread(o.scales));
+    divide_columns(held_out->down_input, down.scales);
+  }
   return {"smooth-outputs of o: " + o.sentence, "smooth-outputs of down: " + down.sentence};
 }
 

@@ -15,10 +15,11 @@ struct OutputStrength {
   bool search = false;  ///< alpha in eighths with beta = 1 − alpha, or no scale at all, by the error of outputs
 };
 
-/// Without recorded inputs of o or down alpha is 0: from the weights alone. Recorded inputs follow. Returns what was
-/// chosen, a sentence for o and one for down.
+/// Without recorded inputs of o or down alpha is 0: from the weights alone. Recorded inputs follow,
+/// those `held_out` without choosing. Returns what was chosen, a sentence for o and one for down.
 std::vector<std::string> smooth_outputs(const OutputStrength& strength, const WeightFormat& format,
                                         const llama::Config& config, llama::Layer& layer,
-                                        llama::LayerActivations& activations, int threads = 0);
+                                        llama::LayerActivations& activations, int threads = 0,
+                                        llama::LayerActivations* held_out = nullptr);
 
 }  // namespace qoq::transform

@@ -11,6 +11,7 @@ LinearWeights corpus_linear(int group);
 /// Writes the corpus: small files of every kind that the room reads.
 ///   taken/    whole files: *.safetensors, *.packed, *.qserve (safetensors of QServe's names), *.index.json
 ///   refused/  the same kinds, each damaged in one way
+/// Files of torch.save (*.pt) are write_pytorch.py's.
 void write_corpus(const std::filesystem::path& folder);
 
 }  // namespace qoq::test

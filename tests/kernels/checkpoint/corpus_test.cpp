@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 const fs::path corpus = fs::path(QOQ_SOURCE_DIR) / "tests/kernels/checkpoint/corpus";
 /// Tests that search, among which the seconds are divided.
-constexpr int searches = 5;
+constexpr int searches = 6;
 
 std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending) {
   std::vector<fs::path> paths;
@@ -101,6 +101,10 @@ struct CorpusTest : ScratchFolder {
     const auto checkpoint = Checkpoint::open(folder);
     for (const std::string& name : checkpoint.names()) read_values<uint8_t>(checkpoint.tensor(name));
   }
+  void read_as_pytorch(std::string_view text) const {
+    const auto file = PytorchFile::open(put_quickly("model.pt", text));
+    read_tensors(file.tensors());
+  }
   void put_shards() const {
     fs::copy_file(corpus / "taken/three.safetensors", folder / "a");
     fs::copy_file(corpus / "taken/scalars.safetensors", folder / "b");
@@ -110,6 +114,7 @@ struct CorpusTest : ScratchFolder {
     const std::string text = read_file(path), name = path.filename().string();
     if (name.ends_with(".safetensors")) read_as_safetensors(text);
     if (name.ends_with(".packed")) read_as_packed(text);
+    if (name.ends_with(".pt")) read_as_pytorch(text);
     if (name.ends_with(".index.json")) read_as_index(text);
     if (name.ends_with(".qserve")) {
       put_quickly("model.safetensors", text);
@@ -122,14 +127,14 @@ struct CorpusTest : ScratchFolder {
 TEST_F(CorpusTest, WholeFilesAreTaken) {
   put_shards();
   const auto paths = files_of(corpus / "taken", "");
-  EXPECT_GE(paths.size(), 11u);
+  EXPECT_GE(paths.size(), 12u);
   for (const fs::path& path : paths) EXPECT_NO_THROW(read(path)) << path;
 }
 
 TEST_F(CorpusTest, DamagedFilesAreRefused) {
   put_shards();
   const auto paths = files_of(corpus / "refused", "");
-  EXPECT_GE(paths.size(), 14u);
+  EXPECT_GE(paths.size(), 20u);
   for (const fs::path& path : paths) {
     SCOPED_TRACE(path);
     EXPECT_NE(complaint(Fault::Input, [&] { read(path); }), "");
@@ -155,6 +160,10 @@ TEST_F(CorpusTest, SearchPacked) {
 
 TEST_F(CorpusTest, SearchQServe) {
   fuzz(texts_of(".qserve"), fuzz_seconds(searches), [&](const std::string& text) { read_as_qserve(text); });
+}
+
+TEST_F(CorpusTest, SearchPytorch) {
+  fuzz(texts_of(".pt"), fuzz_seconds(searches), [&](const std::string& text) { read_as_pytorch(text); });
 }
 
 TEST_F(CorpusTest, SearchIndex) {

@@ -122,9 +122,11 @@ class Mutator {
 inline std::string skeleton(const std::string& sentence) {
   std::string kept;
   bool quoted = false;
-  for (const char c : sentence) {
+  for (size_t i = 0; i < sentence.size(); ++i) {
+    const char c = sentence[i];
     if (c == '"') quoted = !quoted;
-    if (!quoted && (c < '0' || c > '9')) kept += c;
+    if (c == '\\') ++i;
+    if (!quoted && c != '\\' && (c < '0' || c > '9')) kept += c;
   }
   return kept;
 }

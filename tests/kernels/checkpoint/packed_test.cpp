@@ -5,6 +5,7 @@
 #include "kernels/base/float16.h"
 #include "kernels/base/random.h"
 #include "kernels/checkpoint/floats.h"
+#include "kernels/checkpoint/safetensors_writer.h"
 #include "tests/kernels/checkpoint/scratch_folder.h"
 
 namespace qoq::test {
@@ -161,6 +162,32 @@ TEST_F(PackedTest, RefusesWhatItDoesNotKnow) {
             "linear \"qkv\": n=95 k=128: w4a8-g128 takes n in multiples of 32 and k in multiples of 128");
   EXPECT_EQ(with(R"(qkv\":[96,128])", R"(qkv\":[96,8e99)"), "its metadata's linears is not valid JSON at byte 32");
   EXPECT_EQ(with(R"(\"qkv\":)", R"(\"qkw\":)"), "has no tensor \"qkw.qweight\"");
+}
+
+/// The same tensors under metadata with one thing more or less.
+TEST_F(PackedTest, RefusesKeysAndTensorsThatItDoesNotKnow) {
+  write(every_format[0]);
+  const auto whole = Safetensors::open(path);
+  const auto rewritten = [&](const auto& change, const std::string& left_out) {
+    std::map<std::string, std::string> metadata = whole.metadata();
+    change(metadata);
+    std::vector<TensorDeclaration> declarations;
+    for (const Tensor& tensor : whole.tensors()) {
+      if (tensor.name != left_out) declarations.push_back({tensor.name, tensor.dtype, tensor.shape});
+    }
+    SafetensorsWriter writer(path, declarations, metadata);
+    for (const TensorDeclaration& each : declarations) writer.write(each.name, whole.tensor(each.name).bytes);
+    writer.finish();
+    return refusal();
+  };
+  EXPECT_EQ(rewritten([](auto& metadata) { metadata["rotation"] = "none"; }, ""),
+            "its metadata has a key that version 1 does not know: \"rotation\"");
+  EXPECT_EQ(rewritten([](auto& metadata) { metadata.erase("notes"); }, ""), "its metadata has no notes");
+  EXPECT_EQ(rewritten([](auto&) {}, "down.s2_zeros"), "has no tensor \"down.s2_zeros\"");
+  EXPECT_TRUE(rewritten([](auto&) {}, "norm").starts_with("its content is not what was written"));
+  EXPECT_EQ(rewritten([](auto& metadata) { metadata["notes"] = "{\"a\":1}"; }, ""), "its note \"a\" is no text");
+  EXPECT_EQ(rewritten([](auto& metadata) { metadata["linears"] = "[]"; }, ""),
+            "its metadata's linears is no JSON object");
 }
 
 TEST_F(PackedTest, AnotherSafetensorsFileIsNoPackedOne) {

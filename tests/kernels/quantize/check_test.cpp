@@ -18,7 +18,7 @@ using qoq::test::complaint;
 using test::settings;
 
 struct Checking : test::QuantizerTest {
-  CheckReport check_against_model() { return check({out, model_folder, {}, 2}, listener); }
+  CheckReport check_against_model() { return check({out, model_folder, {}, {}, 2}, listener); }
   std::string refusal(const CheckRequest& request) {
     return complaint(Fault::Input, [&] { check(request, listener); });
   }
@@ -56,16 +56,40 @@ TEST_F(Checking, DoesTheRecordedTransformsAgain) {
   Request with = request(settings("w4a8-g128", "qoq"));
   with.calibration = folder / "a.safetensors";
   quantize(with, listener);
-  const CheckReport report = check({out, model_folder, folder / "a.safetensors", 2}, listener);
+  const CheckReport report = check({out, model_folder, folder / "a.safetensors", {}, 2}, listener);
   for (const LayerReport& layer : report.layers) {
     EXPECT_LT(layer.proof, 1e-4);
     EXPECT_GT(layer.proof, 0);
     // Any other transform than the one that was packed would leave errors of order 1.
     for (const LinearReport& linear : layer.linears) EXPECT_LT(linear.weights->relative_mse(), 0.02) << linear.name;
   }
-  EXPECT_NE(refusal({out, model_folder, {}, 1}).find("--calibration FILE"), std::string::npos);
+  EXPECT_NE(refusal({out, model_folder, {}, {}, 1}).find("--calibration FILE"), std::string::npos);
   test::write_small_calibration(model, folder / "b.safetensors", 6);
-  EXPECT_NE(refusal({out, model_folder, folder / "b.safetensors", 1}).find("b.safetensors"), std::string::npos);
+  EXPECT_NE(refusal({out, model_folder, folder / "b.safetensors", {}, 1}).find("b.safetensors"), std::string::npos);
+}
+
+TEST_F(Checking, HeldOutTokensFollowTheTransformsAndChooseNothing) {
+  test::write_small_calibration(model, folder / "a.safetensors", 5);
+  test::write_small_calibration(model, folder / "b.safetensors", 6);
+  Request with = request(settings("w4a8-g128", "rotation,smooth-attention,smooth-outputs,reorder"));
+  with.calibration = folder / "a.safetensors";
+  quantize(with, listener);
+  const CheckReport own = check({out, model_folder, folder / "a.safetensors", {}, 2}, listener);
+  const CheckReport same = check({out, model_folder, folder / "a.safetensors", folder / "a.safetensors", 2}, listener);
+  const CheckReport other = check({out, model_folder, folder / "a.safetensors", folder / "b.safetensors", 2}, listener);
+  for (size_t layer = 0; layer < 3; ++layer) {
+    for (size_t linear = 0; linear < 4; ++linear) {
+      SCOPED_TRACE(own.layers[layer].linears[linear].name);
+      const OutputErrors &a = *own.layers[layer].linears[linear].outputs,
+                         &b = *same.layers[layer].linears[linear].outputs,
+                         &c = *other.layers[layer].linears[linear].outputs;
+      EXPECT_EQ(a.squared_error, b.squared_error);
+      EXPECT_NE(a.squared_error, c.squared_error);
+      EXPECT_NEAR(c.relative_mse(), a.relative_mse(), 0.5 * a.relative_mse());  // untransformed ones are far off
+    }
+  }
+  EXPECT_NE(own.inputs.find("by which the transforms were chosen"), std::string::npos);
+  EXPECT_NE(other.inputs.find("held-out"), std::string::npos);
 }
 
 TEST_F(Checking, CountsClippedWeightsAgainstTheUnclippedOnes) {
@@ -77,7 +101,7 @@ TEST_F(Checking, CountsClippedWeightsAgainstTheUnclippedOnes) {
 
 TEST_F(Checking, WithoutAModelItReadsEverything) {
   run(settings("w4a8-g128"));
-  const CheckReport report = check({out, {}, {}, 1}, listener);
+  const CheckReport report = check({out, {}, {}, {}, 1}, listener);
   ASSERT_EQ(report.layers.size(), 3U);
   EXPECT_FALSE(report.layers[0].linears[0].weights.has_value());
   EXPECT_NE(to_text(report).find("no errors"), std::string::npos);
@@ -90,18 +114,18 @@ TEST_F(Checking, RefusesWhatIsNotAsTheManifestSays) {
   std::string damaged = layer;
   damaged[damaged.size() - 100] = static_cast<char>(damaged[damaged.size() - 100] ^ 4);
   put("out/" + layer_file_name(1), damaged);
-  EXPECT_NE(refusal({out, {}, {}, 1}).find(layer_file_name(1)), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find(layer_file_name(1)), std::string::npos);
   put("out/" + layer_file_name(1), layer.substr(0, layer.size() - 1));
-  EXPECT_NE(refusal({out, {}, {}, 1}).find(layer_file_name(1)), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find(layer_file_name(1)), std::string::npos);
   put("out/" + layer_file_name(1), read_file(out / layer_file_name(0)));  // a whole file in another's place
-  EXPECT_NE(refusal({out, {}, {}, 1}).find("what the manifest says"), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find("what the manifest says"), std::string::npos);
   fs::remove(out / layer_file_name(1));
-  EXPECT_NE(refusal({out, {}, {}, 1}).find("is missing"), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find("is missing"), std::string::npos);
   put("out/" + layer_file_name(1), layer);
   replace("config.json", "\"hidden_size\"", "\"hidden_sizE\"");
-  EXPECT_NE(refusal({out, {}, {}, 1}).find("config.json"), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find("config.json"), std::string::npos);
   fs::remove(out / manifest_file_name);
-  EXPECT_NE(refusal({out, {}, {}, 1}).find("quantization.json: no such file"), std::string::npos);
+  EXPECT_NE(refusal({out, {}, {}, {}, 1}).find("quantization.json: no such file"), std::string::npos);
 }
 
 TEST_F(Checking, RefusesAManifestItDoesNotKnow) {
@@ -110,7 +134,7 @@ TEST_F(Checking, RefusesAManifestItDoesNotKnow) {
   const auto said = [&](const std::string& from, const std::string& to) {
     put(std::string("out/") + manifest_file_name, whole);
     replace(manifest_file_name, from, to);
-    return refusal({out, {}, {}, 1});
+    return refusal({out, {}, {}, {}, 1});
   };
   EXPECT_NE(said("\"version\": 1", "\"version\": 2").find("version 2"), std::string::npos);
   EXPECT_NE(said("\"scheme\"", "\"schema\"").find("\"scheme\" is missing"), std::string::npos);
@@ -125,7 +149,7 @@ TEST_F(Checking, RefusesAnotherModel) {
   run(settings("w4a8-g128"));
   fs::remove_all(model_folder);
   test::write_small_model(model_folder, llama::Family::Llama, 9);
-  EXPECT_NE(refusal({out, model_folder, {}, 1}).find("was not made from"), std::string::npos);
+  EXPECT_NE(refusal({out, model_folder, {}, {}, 1}).find("was not made from"), std::string::npos);
 }
 
 TEST_F(Checking, AblationHasEveryRowAndItsOwnFigures) {
@@ -148,8 +172,12 @@ TEST_F(Checking, AblationHasEveryRowAndItsOwnFigures) {
   Request with = request(settings("w4a8-g128"));
   with.calibration = folder / "a.safetensors";
   quantize(with, listener);
+  // The last quarter of the tokens, to judge on, as a file of their own.
+  const llama::Calibration all = llama::Calibration::open(folder / "a.safetensors", config);
+  llama::write_calibration(folder / "rest.safetensors", {split(all.layer(0)).judged_on}, DType::F32);
   OutputErrors outputs;
-  for (const LayerReport& layer : check({out, model_folder, folder / "a.safetensors", 1}, listener).layers)
+  for (const LayerReport& layer :
+       check({out, model_folder, folder / "a.safetensors", folder / "rest.safetensors", 1}, listener).layers)
     outputs += *layer.linears[3].outputs;
   EXPECT_EQ(row("w4a8-g128", "rtn").outputs.at("down").relative_mse(), outputs.relative_mse());
   EXPECT_NE(row("w4a8-channel", "rtn").outputs.at("down").relative_mse(), outputs.relative_mse());
