@@ -27,7 +27,7 @@ struct Command {
 /// Every command, in the order of the help. A new one is a file in this folder and a line in main.cpp.
 extern const Command gpus_command, doctor_command, tune_command, verify_command, inspect_command, report_command,
     select_command, bandwidth_command, serving_command, compare_command, rows_command, replay_command, ceilings_command,
-    model_check_command, worker_command;
+    model_check_command, quantize_command, synthesize_command, accuracy_command, worker_command;
 
 /// What the user typed, quoted where a shell needs it: "qoqtune tune job.yaml --gpu sim:h200".
 std::string command_line(const Options& options);

@@ -14,11 +14,12 @@ namespace {
 using namespace qoq;
 namespace po = boost::program_options;
 
-constexpr std::array commands{&cli::tune_command,      &cli::report_command,      &cli::select_command,
-                              &cli::bandwidth_command, &cli::serving_command,     &cli::compare_command,
-                              &cli::rows_command,      &cli::replay_command,      &cli::ceilings_command,
-                              &cli::gpus_command,      &cli::doctor_command,      &cli::verify_command,
-                              &cli::inspect_command,   &cli::model_check_command, &cli::worker_command};
+constexpr std::array commands{&cli::tune_command,       &cli::report_command,      &cli::select_command,
+                              &cli::bandwidth_command,  &cli::serving_command,     &cli::compare_command,
+                              &cli::rows_command,       &cli::replay_command,      &cli::ceilings_command,
+                              &cli::gpus_command,       &cli::doctor_command,      &cli::verify_command,
+                              &cli::inspect_command,    &cli::model_check_command, &cli::quantize_command,
+                              &cli::synthesize_command, &cli::accuracy_command, &cli::worker_command};
 
 void print_help() {
   fmt::print(

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <atomic>
-#include <chrono>
-#include <csignal>
 #include <random>
-#include <thread>
 
 #include "autotune/cli/command.h"
+#include "autotune/cli/interrupt.h"
 #include "autotune/cli/workshop.h"
 #include "kernels/base/error.h"
 
@@ -18,59 +15,6 @@ namespace qoq::cli {
 namespace {
 
 namespace po = boost::program_options;
-
-/// Turns Ctrl-C (and a deadline) into a stop request. A second Ctrl-C ends the program at once; one within half a
-/// second is the same one, sent to the process and again to its group (as timeout(1) does).
-///
-/// Signals are blocked and waited for, not handled: NVRTC puts its own handlers in place while it compiles, and those
-/// end the program. Threads started later inherit that; so make it before them.
-class Interrupt {
- public:
-  using Clock = std::chrono::steady_clock;
-
-  explicit Interrupt(std::optional<double> minutes) {
-    using Minutes = std::chrono::duration<double, std::ratio<60>>;
-    constexpr Minutes century(60 * 24 * 365.25 * 100);
-    if (minutes && Minutes(*minutes) < century)
-      deadline_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(Minutes(*minutes));
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGINT);
-    sigaddset(&signals_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-    waiter_ = std::jthread([this](const std::stop_token& ended) { wait(ended); });
-  }
-  ~Interrupt() {
-    waiter_.request_stop();
-    waiter_.join();
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  std::stop_token token() const { return source_.get_token(); }
-  bool by_user() const { return by_user_; }
-  std::optional<Clock::time_point> deadline() const { return deadline_; }
-
- private:
-  void wait(const std::stop_token& ended) {
-    std::optional<Clock::time_point> asked;
-    while (!ended.stop_requested()) {
-      constexpr timespec patience{0, 50'000'000};
-      const bool signalled = sigtimedwait(&signals_, nullptr, &patience) > 0;
-      const auto now = Clock::now();
-      if (signalled && asked && now - *asked > std::chrono::milliseconds(500)) std::_Exit(130);
-      if (signalled && !asked) {
-        asked = now;
-        by_user_ = true;
-        source_.request_stop();
-      }
-      if (deadline_ && now > *deadline_) source_.request_stop();
-    }
-  }
-
-  std::optional<Clock::time_point> deadline_;
-  sigset_t signals_{}, before_{};
-  std::atomic<bool> by_user_{false};
-  std::stop_source source_;
-  std::jthread waiter_;
-};
 
 std::vector<std::string> strategy_names() {
   std::vector<std::string> names;

@@ -36,6 +36,16 @@ std::string read_file(const fs::path& path) {
   return *std::move(text);
 }
 
+int sync_folder_of(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return errno == EACCES ? 0 : errno;  // a folder may be writable and searchable, but not readable
+  int problem = ::fsync(opened) == 0 ? 0 : errno;
+  if (problem == EINVAL || problem == ENOTSUP || problem == EROFS) problem = 0;
+  ::close(opened);
+  return problem;
+}
+
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
   static std::atomic<unsigned> serial{0};
   std::error_code error;
@@ -60,6 +70,8 @@ void write_file_atomically(const fs::path& path, std::string_view bytes) {
     ::unlink(temporary.c_str());
     fail("{}: cannot be written: {}", path.string(), std::strerror(problem));
   }
+  problem = sync_folder_of(path);
+  if (problem != 0) fail("{}: is written, but its folder cannot be synced: {}", path.string(), std::strerror(problem));
 }
 
 }  // namespace qoq

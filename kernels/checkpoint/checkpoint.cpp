@@ -1,5 +1,6 @@
 #include "kernels/checkpoint/checkpoint.h"
 
+#include <span>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -25,12 +26,13 @@ bool is_plain_name(const std::string& file) {
 
 std::vector<Shard> read_index(const fs::path& path) {
   const MappedFile mapped(path);
-  const auto bytes = mapped.bytes();
-  if (bytes.size() > longest_header_bytes) {
-    bad_input("{}: {} bytes long, at most {} are allowed", path.string(), bytes.size(), longest_header_bytes);
+  const size_t size = mapped.bytes().size();
+  if (size > longest_header_bytes) {
+    bad_input("{}: {} bytes long, at most {} are allowed", path.string(), size, longest_header_bytes);
   }
-  const json index =
-      parse_json(path.string() + ": the index", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  std::string text(size, ' ');
+  mapped.read(0, std::as_writable_bytes(std::span(text)));
+  const json index = parse_json(path.string() + ": the index", text);
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) bad_input("{}: has no weight_map of tensors to files", path.string());
   std::map<std::string, std::vector<std::string>> shards;
@@ -60,6 +62,15 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
     checkpoint.add_shards(index);
   } else {
     bad_input("{}: has neither model.safetensors nor model.safetensors.index.json", folder.string());
+  }
+  return checkpoint;
+}
+
+Checkpoint Checkpoint::open_pytorch(const fs::path& file) {
+  Checkpoint checkpoint;
+  checkpoint.folder_ = file.string();
+  for (const Tensor& tensor : checkpoint.pytorch_.emplace_back(PytorchFile::open(file)).tensors()) {
+    checkpoint.tensors_.emplace(tensor.name, &tensor);
   }
   return checkpoint;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/checkpoint/pytorch_file.h"
 #include "kernels/checkpoint/safetensors.h"
 
 namespace qoq {
@@ -18,6 +19,9 @@ class Checkpoint {
   /// its metadata (total_size, which producers count differently) is not read.
   static Checkpoint open(const std::filesystem::path& folder);
 
+  /// The tensors of one file of torch.save (kernels/checkpoint/pytorch_file.h); files() is empty then.
+  static Checkpoint open_pytorch(const std::filesystem::path& file);
+
   /// Throws Fault::Input when there is none.
   const Tensor& tensor(std::string_view name) const;
   bool contains(std::string_view name) const { return tensors_.contains(name); }
@@ -29,8 +33,9 @@ class Checkpoint {
   void add_file(const std::filesystem::path& path);
   void add_shards(const std::filesystem::path& index);
 
-  std::string folder_;
+  std::string folder_;  ///< or the file
   std::vector<Safetensors> files_;
+  std::vector<PytorchFile> pytorch_;
   std::map<std::string, const Tensor*, std::less<>> tensors_;
 };
 

@@ -10,7 +10,9 @@ namespace qoq {
 Safetensors Safetensors::open(const std::filesystem::path& path) { return {path.string(), MappedFile(path)}; }
 
 Safetensors::Safetensors(std::string file, MappedFile mapped)
-    : file_(std::move(file)), mapped_(std::move(mapped)), content_(read_safetensors(file_, mapped_.bytes())) {
+    : file_(std::move(file)),
+      mapped_(std::make_unique<const MappedFile>(std::move(mapped))),
+      content_(read_safetensors(file_, *mapped_)) {
   for (size_t i = 0; i < content_.tensors.size(); ++i) by_name_.emplace(content_.tensors[i].name, i);
 }
 

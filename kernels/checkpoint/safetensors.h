@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,7 @@ class Safetensors {
   Safetensors(std::string file, MappedFile mapped);
 
   std::string file_;
-  MappedFile mapped_;
+  std::unique_ptr<const MappedFile> mapped_;  ///< tensors point to it
   SafetensorsContent content_;
   std::map<std::string, size_t, std::less<>> by_name_;
 };

@@ -1,12 +1,14 @@
 #include "kernels/checkpoint/safetensors_header.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <nlohmann/json.hpp>
-#include <string_view>
 #include <tuple>
 
 #include "kernels/base/error.h"
 #include "kernels/checkpoint/json_text.h"
+#include "kernels/checkpoint/mapped_file.h"
 
 namespace qoq {
 
@@ -21,21 +23,19 @@ struct Entry {
   uint64_t end = 0;
 };
 
-std::string_view header_text(const std::string& file, std::span<const std::byte> bytes) {
-  if (bytes.size() < 8) {
-    bad_input("{}: {} bytes long, a safetensors file has 8 bytes of header length at least", file, bytes.size());
-  }
+using LengthBytes = std::array<std::byte, 8>;
+
+/// The header's length, believed only as far as the file reaches.
+uint64_t header_length(const std::string& file, uint64_t file_bytes, const LengthBytes& bytes) {
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
   if (length > longest_header_bytes) {
     bad_input("{}: says its header is {} bytes long, at most {} are allowed", file, length, longest_header_bytes);
   }
-  if (length > bytes.size() - 8) {
-    bad_input("{}: says its header is {} bytes long, but only {} follow (cut short?)", file, length, bytes.size() - 8);
+  if (length > file_bytes - 8) {
+    bad_input("{}: says its header is {} bytes long, but only {} follow (cut short?)", file, length, file_bytes - 8);
   }
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
-  if (!text.starts_with('{')) bad_input("{}: the header does not begin with {{", file);
-  return text;
+  return length;
 }
 
 std::map<std::string, std::string> read_metadata(const std::string& file, const json& header) {
@@ -71,7 +71,7 @@ Entry read_entry(const std::string& file, const std::string& name, const json& v
   const auto& dtype_text = value["dtype"].get_ref<const std::string&>();
   const auto dtype = find_dtype(dtype_text);
   if (!dtype) bad_input("{}: unknown dtype {}", place, in_quotes(dtype_text));
-  Entry entry{{name, *dtype, read_counts(place, "shape", value["shape"]), {}}};
+  Entry entry{{.name = name, .dtype = *dtype, .shape = read_counts(place, "shape", value["shape"]), .file = file}};
   const auto offsets = read_counts(place, "data_offsets", value["data_offsets"]);
   if (offsets.size() != 2) bad_input("{}: its data_offsets hold {} numbers, expected 2", place, offsets.size());
   entry.begin = offsets[0];
@@ -108,6 +108,28 @@ void place_tensors(const std::string& file, std::vector<Entry>& entries, std::sp
   if (reached != data.size()) bad_input("{}: its last {} bytes belong to no tensor", file, data.size() - reached);
 }
 
+/// `read(offset, to)` copies the file's bytes; `bytes` themselves are only counted.
+template <class Read>
+SafetensorsContent read_content(const std::string& file, std::span<const std::byte> bytes, const Read& read) {
+  if (bytes.size() < 8) {
+    bad_input("{}: {} bytes long, a safetensors file has 8 bytes of header length at least", file, bytes.size());
+  }
+  LengthBytes first;
+  read(0, first);
+  std::string text(header_length(file, bytes.size(), first), ' ');
+  read(8, std::as_writable_bytes(std::span(text)));
+  if (!text.starts_with('{')) bad_input("{}: the header does not begin with {{", file);
+  const json header = parse_json(file + ": the header", text);
+  SafetensorsContent content{read_metadata(file, header), {}};
+  std::vector<Entry> entries;
+  for (const auto& [name, value] : header.items()) {
+    if (name != "__metadata__") entries.push_back(read_entry(file, name, value));
+  }
+  place_tensors(file, entries, bytes.subspan(8 + text.size()));
+  for (Entry& entry : entries) content.tensors.push_back(std::move(entry.tensor));
+  return content;
+}
+
 }  // namespace
 
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> shape) {
@@ -124,16 +146,33 @@ std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const uint64_t> shap
   return empty ? 0 : size;
 }
 
-SafetensorsContent read_safetensors(const std::string& file, std::span<const std::byte> bytes) {
-  const std::string_view text = header_text(file, bytes);
-  const json header = parse_json(file + ": the header", text);
-  SafetensorsContent content{read_metadata(file, header), {}};
-  std::vector<Entry> entries;
-  for (const auto& [name, value] : header.items()) {
-    if (name != "__metadata__") entries.push_back(read_entry(file, name, value));
+std::string place_of(const Tensor& tensor) {
+  return fmt::format("{}{}tensor {}", tensor.file, tensor.file.empty() ? "" : ": ", in_quotes(tensor.name));
+}
+
+void read_bytes(const Tensor& tensor, uint64_t offset, std::span<std::byte> to) {
+  if (offset > tensor.bytes.size() || to.size() > tensor.bytes.size() - offset) {
+    fail("{}: bytes {} to {} are none of its {}", place_of(tensor), offset, offset + to.size(), tensor.bytes.size());
   }
-  place_tensors(file, entries, bytes.subspan(8 + text.size()));
-  for (Entry& entry : entries) content.tensors.push_back(std::move(entry.tensor));
+  if (to.empty()) return;
+  const std::byte* start = tensor.bytes.data() + offset;
+  if (tensor.mapped == nullptr) {
+    std::memcpy(to.data(), start, to.size());
+  } else {
+    tensor.mapped->read(static_cast<uint64_t>(start - tensor.mapped->bytes().data()), to);
+  }
+}
+
+SafetensorsContent read_safetensors(const std::string& file, std::span<const std::byte> bytes) {
+  return read_content(file, bytes, [&](uint64_t offset, std::span<std::byte> to) {
+    std::memcpy(to.data(), bytes.data() + offset, to.size());
+  });
+}
+
+SafetensorsContent read_safetensors(const std::string& file, const MappedFile& mapped) {
+  SafetensorsContent content =
+      read_content(file, mapped.bytes(), [&](uint64_t offset, std::span<std::byte> to) { mapped.read(offset, to); });
+  for (Tensor& tensor : content.tensors) tensor.mapped = &mapped;
   return content;
 }
 

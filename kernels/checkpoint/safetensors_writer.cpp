@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
 #include "kernels/checkpoint/json_text.h"
 #include "kernels/checkpoint/safetensors_header.h"
 
@@ -109,6 +111,8 @@ void SafetensorsWriter::finish() {
     give_up(fmt::format("cannot be written: {}", std::strerror(errno)));
   }
   ::close(std::exchange(file_, -1));
+  const int problem = sync_folder_of(path_);
+  if (problem != 0) fail("{}: is written, but its folder cannot be synced: {}", path_.string(), std::strerror(problem));
 }
 
 void SafetensorsWriter::give_up(const std::string& why) {

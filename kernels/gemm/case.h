@@ -19,7 +19,7 @@ struct GemmCase : Case {
   std::vector<uint16_t> s1;  ///< [N] fp16
   std::vector<uint16_t> szero;         ///< [N] fp16, z·s1 (per channel)
   std::vector<uint16_t> sx;            ///< [M] fp16
-  std::vector<float> token_sum;        ///< [M] Σ of the unquantised activations (per channel)
+  std::vector<float> token_sum;        ///< [M] Σ of the activations, sx·Σ q of them or before rounding (per channel)
   std::vector<int32_t> quantised_sum;  ///< [M] Σ of the quantised ones
   std::vector<uint16_t> bias;          ///< [N] in the output's format
 

@@ -18,7 +18,9 @@ struct Config {
   int vocab = 0;
   float norm_epsilon = 1e-5F;
   double rope_theta = 10000;
-  bool tied = false;  ///< the head's weights are the embedding's
+  bool tied = false;         ///< the head's weights are the embedding's
+  int window = 0;            ///< a query sees at most this many tokens, itself included; 0: all
+  std::string rope_scaling;  ///< config.json's object as text; empty: none
 
   int group() const { return heads / kv_heads; }  ///< query heads a KV head serves
   int q_width() const { return heads * head_dim; }

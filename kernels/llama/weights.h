@@ -59,6 +59,8 @@ struct LayerActivations {
   Matrix output_input;     ///< [T][heads · head_dim]: o takes it
   Matrix ffn_input;        ///< [T][hidden], after the norm and its gain: gate and up take it
   Matrix down_input;       ///< [T][intermediate]: down takes it
+  /// [T] of queries and keys; empty: 0 … T − 1. A position not greater than the one before begins a new sequence.
+  std::vector<int> positions;
 };
 
 }  // namespace qoq::llama

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/base/error.h"
+#include "kernels/base/float16.h"
 #include "kernels/qoq/rounding.h"
 
 namespace qoq {
@@ -15,12 +16,10 @@ constexpr float most_code = 127.0f;
 /// Appends one token.
 void quantize_token(std::span<const float> x, size_t token, TokenActivations& out) {
   float largest = 0;
-  double sum = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     if (!std::isfinite(x[i]))
       bad_input("activation m={} k={} is {}: only finite values can be quantised", token, i, x[i]);
     largest = std::max(largest, std::fabs(x[i]));
-    sum += x[i];
   }
   const uint16_t scale = float_to_half(largest / most_code);
   if (scale >= 0x7c00) bad_input("token m={} reaches {}: its scale exceeds fp16's 65504", token, largest);
@@ -31,7 +30,7 @@ void quantize_token(std::span<const float> x, size_t token, TokenActivations& ou
     quantised_sum += out.q.back();
   }
   out.sx.push_back(scale == 0 ? uint16_t{1} : scale);
-  out.token_sum.push_back(static_cast<float>(sum));
+  out.token_sum.push_back(static_cast<float>(quantised_sum) * half_to_float(out.sx.back()));
   out.quantised_sum.push_back(quantised_sum);
 }
 

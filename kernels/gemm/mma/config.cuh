@@ -121,7 +121,7 @@ struct MmaArgs {
   const half* weight_scales;      ///< [N] s1
   const half* weight_szeros;      ///< [N] z·s1 (per channel)
   const half* token_scales;       ///< [M] sx; W4A4: [K/128][⌈M/16⌉·16], row r of 16 at 2·(r % 8) + r / 8
-  const float* token_sums;        ///< [M] Σ x, unquantised (per channel)
+  const float* token_sums;        ///< [M] Σ x (per channel): any fp32
   const int* quantised_sums;      ///< [M] Σ qx (u8×s8)
   const void* bias;               ///< [N] in the output's type
   void* out;                      ///< [M][N]

@@ -10,8 +10,8 @@ namespace {
 
 using namespace testing;
 
-const std::vector<std::string> commands{"tune",    "ceilings", "report", "select", "bandwidth", "compare",
-                                        "serving", "rows",     "gpus",   "doctor", "verify",    "inspect"};
+const std::vector<std::string> commands{"tune", "ceilings", "report", "select", "bandwidth", "compare", "serving",
+                                        "rows", "gpus",     "doctor", "verify", "inspect",   "quantize"};
 
 TEST(Usage, WithoutArgumentsTheHelpAndCode2) {
   const Ran ran = run({});

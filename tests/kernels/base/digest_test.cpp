@@ -29,5 +29,17 @@ TEST(Digest, IsAFunctionOfTheBytes) {
   EXPECT_NE(digest(std::string_view("\0", 1)), digest(""));
 }
 
+/// Pieces of every length, among them those at which XXH3 changes its ways.
+TEST(Digest, PiecesMakeTheWhole) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += static_cast<char>(i * 7);
+  for (const size_t piece : {1, 3, 64, 240, 256, 1024, 2999}) {
+    RunningDigest running;
+    for (size_t at = 0; at < text.size(); at += piece) running.add(std::string_view(text).substr(at, piece));
+    EXPECT_EQ(running.text(), digest(text)) << piece;
+  }
+  EXPECT_EQ(RunningDigest().text(), digest(""));
+}
+
 }  // namespace
 }  // namespace qoq

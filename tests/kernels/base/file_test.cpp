@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <string>
@@ -51,6 +52,14 @@ TEST_F(FileTest, BytesComeBack) {
 TEST_F(FileTest, MissingFoldersAreMade) {
   write_file_atomically(folder / "a" / "b" / "c", "deep");
   EXPECT_EQ(read_file(folder / "a" / "b" / "c"), "deep");
+}
+
+TEST_F(FileTest, FoldersAreSynced) {
+  EXPECT_EQ(sync_folder_of(folder / "not-there-yet"), 0);
+  EXPECT_EQ(sync_folder_of("beside-the-program"), 0);
+  EXPECT_EQ(sync_folder_of(folder / "gone" / "x"), ENOENT);
+  write_file_atomically(folder / "file", "");
+  EXPECT_EQ(sync_folder_of(folder / "file" / "x"), ENOTDIR);
 }
 
 TEST_F(FileTest, AMissingFileIsBadInputThatNamesIt) {

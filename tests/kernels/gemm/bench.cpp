@@ -74,6 +74,14 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
   const Family& family = *job.family;
   const auto operands = family.make_case(job.problem, seed);
   std::vector<Buffer> buffers = family.prepare(*operands, job.point);
+  RunResult result{run(job, buffers, options, launches), {}};
+  if (!result.result.fault) result.check = family.check(*operands, job.point, buffers);
+  return result;
+}
+
+emulator::Result Bench::run(const Job& job, std::vector<Buffer>& buffers, const emulator::Options& options,
+                            int launches) {
+  const Family& family = *job.family;
   const Plan plan = family.plan(job.point, job.problem, test_device());
 
   emulator::Memory memory;
@@ -101,7 +109,7 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
   if (library == nullptr) throw std::runtime_error(::dlerror());
   libraries_.push_back(library);
   const Arguments arguments = family.bind(job.point, job.problem, test_device(), addresses);
-  RunResult run;
+  emulator::Result result;
   for (int i = 0; i < launches; ++i) {
     for (const Buffer& buffer : buffers) {
       if (buffer.role == Buffer::Role::Output) std::memset(addresses[buffer.name], 0xcd, buffer.bytes.size());
@@ -112,14 +120,13 @@ RunResult Bench::run(const Job& job, uint64_t seed, const emulator::Options& opt
       const Launch& launch = plan.launches[l];
       const auto entry = reinterpret_cast<void (*)(const void*)>(::dlsym(library, launch.entry.c_str()));
       if (entry == nullptr) throw std::runtime_error(::dlerror());
-      run.result = emulator::launch(entry, arguments[l].data(), launch.grid, launch.block.x, launch.shared_bytes,
-                                    memory, options);
-      if (run.result.fault) return run;
+      result = emulator::launch(entry, arguments[l].data(), launch.grid, launch.block.x, launch.shared_bytes, memory,
+                                options);
+      if (result.fault) return result;
     }
   }
   for (Buffer& buffer : buffers) std::memcpy(buffer.bytes.data(), addresses[buffer.name], buffer.bytes.size());
-  run.check = family.check(*operands, job.point, buffers);
-  return run;
+  return result;
 }
 
 }  // namespace qoq::test

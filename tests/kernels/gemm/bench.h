@@ -38,6 +38,9 @@ class Bench {
   void build(const std::vector<Job>& jobs);
   /// Runs a built job's plan `launches` times on the same workspaces; check and counters are of the last launch.
   RunResult run(const Job& job, uint64_t seed, const emulator::Options& options = {}, int launches = 1);
+  /// The same on operands from elsewhere, which come back as the last launch left them; nothing is compared.
+  emulator::Result run(const Job& job, std::vector<Buffer>& buffers, const emulator::Options& options = {},
+                       int launches = 1);
 
  private:
   std::filesystem::path folder_;

@@ -16,7 +16,7 @@ TEST(QuantizeTokens, ByHand) {
   const TokenActivations out = quantize_tokens(std::vector<float>{-254, 1, 3, -5, 100, 0, 0, -0.0f, 0, 0}, 2, 5);
   EXPECT_EQ(out.q, (std::vector<int8_t>{-127, 0, 2, -2, 50, 0, 0, 0, 0, 0}));
   EXPECT_EQ(out.sx, (std::vector<uint16_t>{float_to_half(2.0f), 1}));
-  EXPECT_EQ(out.token_sum, (std::vector<float>{-155.0f, 0.0f}));
+  EXPECT_EQ(out.token_sum, (std::vector<float>{-154.0f, 0.0f}));
   EXPECT_EQ(out.quantised_sum, (std::vector<int32_t>{-77, 0}));
 }
 
@@ -28,6 +28,23 @@ TEST(QuantizeTokens, ErrorIsHalfAStepAndWhatFp16Takes) {
   for (size_t i = 0; i < x.size(); ++i) {
     const float scale = half_to_float(out.sx[i / 300]);
     ASSERT_NEAR(static_cast<float>(out.q[i]) * scale, x[i], scale * (0.501f + 127 * 0x1p-11f));
+  }
+}
+
+/// Per channel, Σ q4·q·sx − z·token_sum must be Σ (q4 − z)·q·sx: a sum of x before rounding is not that.
+TEST(QuantizeTokens, TheSumIsOfTheCodes) {
+  Random random(2);
+  std::vector<float> x(8 * 256);
+  for (float& value : x) value = random.uniform(-0.01f, 1.0f) * (random.next() % 50 == 0 ? 40.0f : 1.0f);
+  const TokenActivations out = quantize_tokens(x, 8, 256);
+  for (size_t token = 0; token < 8; ++token) {
+    double sum = 0, before = 0;
+    for (size_t i = token * 256; i < (token + 1) * 256; ++i) {
+      sum += double{half_to_float(out.sx[token])} * out.q[i];
+      before += double{x[i]};
+    }
+    EXPECT_EQ(out.token_sum[token], static_cast<float>(sum));
+    EXPECT_NE(out.token_sum[token], static_cast<float>(before));
   }
 }
 
