@@ -48,6 +48,6 @@ void declare_seed(boost::program_options::options_description& options, const ch
 
 /// --jobs, else the number of processors.
 int job_count(const Options& options);
-void declare_jobs(boost::program_options::options_description& options);
+void declare_jobs(boost::program_options::options_description& options, const char* what = "compilers and proofs");
 
 }  // namespace qoq::cli
