@@ -1,5 +1,7 @@
 // The kept corpus, file by file, and mutations of it: whatever bytes a reader is given, it takes them and everything it
 // tells of lies in them, or it throws one sentence. Made for the sanitizers, which see a step outside.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 
@@ -163,7 +165,7 @@ TEST_F(CorpusTest, SearchPacked) {
 TEST_F(CorpusTest, SearchPackedMetadata) {
   const auto whole = Safetensors::open(corpus / "taken/w4a8-g32-qserve.packed").metadata();
   std::vector<std::string> lines;
-  for (const auto& [key, value] : whole) lines.push_back(key + "=" + value);
+  for (const auto& [key, value] : whole) lines.push_back(fmt::format("{}={}", key, value));
   fuzz(lines, fuzz_seconds(searches), [&](const std::string& line) {
     auto metadata = whole;
     const size_t at = std::min(line.find('='), line.size());

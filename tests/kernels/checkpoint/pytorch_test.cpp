@@ -79,20 +79,23 @@ TEST_F(PytorchTest, EveryTruncationIsRefused) {
   }
 }
 
+/// With its zero bytes.
+template <size_t size>
+std::string_view program(const char (&text)[size]) {
+  return {text, size - 1};
+}
+
 TEST(PickleTest, Protocols) {
-  // {"a": (1, -2), "b": None} of protocol 2, 4 and with a list in the tuple's place.
-  const std::string_view two(
-      "\x80\x02}q\x00(X\x01\x00\x00\x00"
-      "aq\x01K\x01J\xfe\xff\xff\xff\x86q\x02X\x01\x00\x00\x00"
-      "bq\x03Nu.",
-      38);
-  const Pickle pickle = Pickle::read("p", two);
-  ASSERT_EQ(pickle.value().items.size(), 4u);
-  EXPECT_EQ(pickle.value().items[0]->text, "a");
-  EXPECT_EQ(pickle.value().items[1]->items[1]->number, -2);
-  EXPECT_EQ(pickle.value().items[3]->kind, PickleValue::Kind::None);
+  // {"a": (1, -2), "b": None} as protocol 2 says it, {"x": -256} as protocol 4 does.
+  const Pickle two = Pickle::read("p", program("\x80\x02}q\x00(X\x01\x00\x00\x00"
+                                               "aq\x01K\x01J\xfe\xff\xff\xff\x86q\x02X\x01\x00\x00\x00"
+                                               "bq\x03Nu."));
+  ASSERT_EQ(two.value().items.size(), 4u);
+  EXPECT_EQ(two.value().items[0]->text, "a");
+  EXPECT_EQ(two.value().items[1]->items[1]->number, -2);
+  EXPECT_EQ(two.value().items[3]->kind, PickleValue::Kind::None);
   const Pickle four =
-      Pickle::read("p", {"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01x\x94\x8a\x02\x00\xffs.", 23});
+      Pickle::read("p", program("\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01x\x94\x8a\x02\x00\xffs."));
   EXPECT_EQ(four.value().items[1]->number, -256);
 }
 
@@ -118,7 +121,7 @@ TEST(PickleTest, ProgramsThatAreNoneAreRefused) {
 
 /// A dictionary that holds itself ends nowhere but here.
 TEST(PickleTest, AValueMayHoldItself) {
-  const Pickle pickle = Pickle::read("p", {"}q\x00(K\x01h\x00u.", 10});
+  const Pickle pickle = Pickle::read("p", program("}q\x00(K\x01h\x00u."));
   EXPECT_EQ(pickle.value().items[1], &pickle.value());
 }
 
