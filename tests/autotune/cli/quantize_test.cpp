@@ -183,8 +183,11 @@ TEST_F(Quantize, RefusesShapesThatConfigContradicts) {
   replace_key("vocab_size", 97);
   expect_refused(2, {"model.embed_tokens.weight", "96", "97"});
   write_model(small_config(3));
-  replace_key("num_hidden_layers", 4);
-  expect_refused(2, {"model.layers.3"});
+  for (const auto& [layers, tensor] : {std::pair{4, "model.layers.3"}, std::pair{2, "model.layers.2"}}) {
+    replace_key("num_hidden_layers", layers);
+    expect_refused(2, {tensor});
+    EXPECT_FALSE(fs::exists(out())) << "nothing was begun";
+  }
 }
 
 TEST_F(Quantize, RefusesAKThatTheGroupDoesNotDivide) {
