@@ -47,6 +47,17 @@ TEST_F(Quantizer, RoundToNearestHoldsTheCheckpointsOwnWeights) {
   }
 }
 
+TEST_F(Quantizer, TheFragmentLayoutHoldsTheSameWeights) {
+  run(settings("w4a8-g128", "rtn", PackedLayout::Fragment));
+  Request plain = request(settings("w4a8-g128"));
+  plain.out = folder / "qserve";
+  quantize(plain, listener);
+  const PackedFile fragment = layer_file(2), qserve = PackedFile::open(plain.out / layer_file_name(2));
+  EXPECT_EQ(fragment.format().layout, PackedLayout::Fragment);
+  for (const std::string_view name : linear_names) EXPECT_EQ(fragment.linear(name), qserve.linear(name)) << name;
+  EXPECT_EQ(read_manifest(out / manifest_file_name).layout, "fragment");
+}
+
 TEST_F(Quantizer, FusesQkvAndGateUpInThatOrder) {
   const llama::Layer& layer = model.layers[0];
   const llama::Matrix qkv = fused(layer, "qkv"), gate_up = fused(layer, "gate_up");
