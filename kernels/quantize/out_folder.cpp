@@ -38,8 +38,8 @@ bool is_ours(std::string_view name, bool& temporary) {
   temporary = mark != std::string_view::npos &&
               std::ranges::all_of(name.substr(mark + 4), [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
   const std::string_view base = temporary ? name.substr(0, mark) : name;
-  return is_layer_file(base) || base == embedding_file_name || base == head_file_name || base == manifest_file_name || base == lock_name ||
-         std::find(companions.begin(), companions.end(), base) != companions.end();
+  return is_layer_file(base) || base == embedding_file_name || base == head_file_name || base == manifest_file_name ||
+         base == lock_name || std::find(companions.begin(), companions.end(), base) != companions.end();
 }
 
 /// Whether `inner` is `outer` or lies in it. Neither need be there yet.

@@ -36,9 +36,9 @@ std::vector<std::byte> transformed_rows(const ModelSource& source, const Setting
     } else {
       transform::transform_embedding(settings.recipe, block, threads);
     }
-    write_floats(block.values, dtype,
-                 std::span(bytes).subspan(static_cast<size_t>(first) * row_bytes,
-                                          static_cast<size_t>(block.rows) * row_bytes));
+    write_floats(
+        block.values, dtype,
+        std::span(bytes).subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(block.rows) * row_bytes));
   });
   return bytes;
 }

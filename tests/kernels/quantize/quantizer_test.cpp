@@ -47,6 +47,17 @@ TEST_F(Quantizer, RoundToNearestHoldsTheCheckpointsOwnWeights) {
   }
 }
 
+TEST_F(Quantizer, TheFragmentLayoutHoldsTheSameWeights) {
+  run(settings("w4a8-g128", "rtn", PackedLayout::Fragment));
+  Request plain = request(settings("w4a8-g128"));
+  plain.out = folder / "qserve";
+  quantize(plain, listener);
+  const PackedFile fragment = layer_file(2), qserve = PackedFile::open(plain.out / layer_file_name(2));
+  EXPECT_EQ(fragment.format().layout, PackedLayout::Fragment);
+  for (const std::string_view name : linear_names) EXPECT_EQ(fragment.linear(name), qserve.linear(name)) << name;
+  EXPECT_EQ(read_manifest(out / manifest_file_name).layout, "fragment");
+}
+
 TEST_F(Quantizer, FusesQkvAndGateUpInThatOrder) {
   const llama::Layer& layer = model.layers[0];
   const llama::Matrix qkv = fused(layer, "qkv"), gate_up = fused(layer, "gate_up");
@@ -143,6 +154,16 @@ TEST_F(Quantizer, RedoesADamagedPieceAndOneThatIsGone) {
   EXPECT_EQ(outcome.kept, 3);
   EXPECT_EQ(outcome.written, 2);
   EXPECT_EQ(contents(out), whole);
+}
+
+TEST_F(Quantizer, AFinishedResultIsNoWholeOneWhileAPieceIsMadeAnew) {
+  run(settings("w4a8-g128"));
+  fs::remove(out / layer_file_name(1));
+  Stopper stopper(2);
+  EXPECT_EQ(quantize(request(settings("w4a8-g128")), stopper, stopper.source.get_token()).written, 1);
+  EXPECT_FALSE(fs::exists(out / manifest_file_name));
+  EXPECT_EQ(run(settings("w4a8-g128")).kept, 5);
+  EXPECT_TRUE(fs::exists(out / manifest_file_name));
 }
 
 TEST_F(Quantizer, OfAnUnfinishedResultOtherSettingsRedoEverything) {
