@@ -132,6 +132,11 @@ class Family {
   virtual std::unique_ptr<Case> make_case(const Problem&, uint64_t seed) const = 0;
   /// Operands in the layout this point reads; outputs poisoned. Points with equal operand_key share them.
   virtual std::vector<Buffer> prepare(const Case&, const Point&) const = 0;
+  /// Operands to time this point on, never to check it: their bytes may repeat, because a CPU draws a large cache far
+  /// slower than a GPU reads it.
+  virtual std::vector<Buffer> timing_operands(const Problem& problem, const Point& point, uint64_t seed) const {
+    return prepare(*make_case(problem, seed), point);
+  }
   virtual std::string operand_key(const Point&, const Problem&) const = 0;
   virtual Arguments bind(const Point&, const Problem&, const Device&, const Addresses&) const = 0;
   /// Compares outputs (those of prepare(), overwritten by the kernel) with the reference.

@@ -32,7 +32,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "calibration-tokens", po::value<int>()->default_value(512)->value_name("N"), "that the transforms see")(
       "no-ablation", "only rounding to nearest and all of QoQ")("out", po::value<std::string>()->value_name("DIR"),
                                                                 "also write accuracy.md and accuracy.json there");
-  declare_jobs(options);
+  declare_jobs(options, "threads");
   declare_format(options);
 }
 

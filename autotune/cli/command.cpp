@@ -1,5 +1,7 @@
 #include "autotune/cli/command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -93,9 +95,9 @@ int job_count(const Options& options) {
   return std::max(1, jobs);
 }
 
-void declare_jobs(po::options_description& options) {
+void declare_jobs(po::options_description& options, const char* what) {
   options.add_options()("jobs,j", po::value<int>()->value_name("N"),
-                        "compilers and proofs at once (default: one a processor)");
+                        fmt::format("{} at once (default: one a processor)", what).c_str());
 }
 
 }  // namespace qoq::cli

@@ -51,6 +51,6 @@ int ranged(const Options& options, const char* name, int least, int most);
 
 /// --jobs, else the number of processors.
 int job_count(const Options& options);
-void declare_jobs(boost::program_options::options_description& options);
+void declare_jobs(boost::program_options::options_description& options, const char* what = "compilers and proofs");
 
 }  // namespace qoq::cli

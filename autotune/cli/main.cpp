@@ -19,7 +19,7 @@ constexpr std::array commands{&cli::tune_command,       &cli::report_command,   
                               &cli::rows_command,       &cli::replay_command,      &cli::ceilings_command,
                               &cli::gpus_command,       &cli::doctor_command,      &cli::verify_command,
                               &cli::inspect_command,    &cli::model_check_command, &cli::quantize_command,
-                              &cli::synthesize_command, &cli::accuracy_command, &cli::worker_command};
+                              &cli::synthesize_command, &cli::accuracy_command,    &cli::worker_command};
 
 void print_help() {
   fmt::print(

@@ -46,7 +46,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
                                                           "errors of its linear layers NAME.weight in every format, "
                                                           "on their recorded inputs NAME.input where it has them");
   options.add_options()("verbose,v", "also say what the transforms chose in every layer")("quiet,q", "no progress");
-  declare_jobs(options);
+  declare_jobs(options, "threads");
   declare_format(options);
 }
 

@@ -34,7 +34,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
       "kv-heads", number(2), "key-value heads")("head-dim", number(64), "channels of a head")("vocab", number(512),
                                                                                               "tokens");
   declare_seed(options, "of weights and tokens (default: 1)");
-  declare_jobs(options);
+  declare_jobs(options, "threads");
 }
 
 llama::Family family_of(const std::string& name) {

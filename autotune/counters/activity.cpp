@@ -87,6 +87,9 @@ struct ActivityTrace::Subscription {
   ~Subscription() {
     cupti.cuptiActivityDisable(CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL);
     cupti.cuptiUnsubscribe(handle);
+    // CUPTI keeps the names of kernels by where their code lies, also when a later module takes that place: without a
+    // clean start a second trace names its kernels after those of the first (seen with CUPTI 13.0).
+    cupti.cuptiFinalize();
   }
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;

@@ -40,12 +40,14 @@ struct CudaStand::Operands {
 
   void put(const Buffer& buffer, bool rotates, const runtime::Stream& stream) {
     Copies& copies = buffers[buffer.name];
-    copies.stride = rotates ? (buffer.bytes.size() + 255) / 256 * 256 : 0;
-    copies.memory = runtime::DeviceMemory(copies.stride == 0 ? buffer.bytes.size() : copies.stride * turns);
+    copies.stride = rotates ? (buffer.size() + 255) / 256 * 256 : 0;
+    copies.memory = runtime::DeviceMemory(copies.stride == 0 ? buffer.size() : copies.stride * turns);
     bytes += copies.memory.size();
     if (!buffer.bytes.empty()) copies.memory.upload(0, buffer.bytes);
+    for (size_t filled = buffer.bytes.size(); filled < buffer.size(); filled *= 2)
+      copies.memory.repeat(filled, std::min(filled, buffer.size() - filled), stream);
     for (size_t turn = 1; turn < turns && copies.stride > 0; ++turn)
-      copies.memory.repeat(turn * copies.stride, buffer.bytes.size(), stream);
+      copies.memory.repeat(turn * copies.stride, buffer.size(), stream);
   }
   void addresses_of(size_t turn, Addresses& addresses) const {
     for (const auto& [name, copies] : buffers) addresses[name] = copies.memory.data() + turn * copies.stride;
@@ -297,7 +299,7 @@ std::shared_ptr<CudaStand::Operands> CudaStand::operands_for(const Subject& subj
   // Random values take a core longer to draw than the GPU to work on them: those of the proof serve as well.
   const std::vector<Buffer>* proven = prepared_ ? prepared_(subject) : nullptr;
   std::vector<Buffer> own;
-  if (proven == nullptr) own = family.prepare(*family.make_case(subject.problem, operand_seed), subject.point);
+  if (proven == nullptr) own = family.timing_operands(subject.problem, subject.point, operand_seed);
   const std::vector<Buffer>& buffers = proven != nullptr ? *proven : own;
   const bool weights =
       std::ranges::any_of(buffers, [](const Buffer& buffer) { return buffer.role == Buffer::Role::Weights; });
@@ -311,7 +313,7 @@ std::shared_ptr<CudaStand::Operands> CudaStand::operands_for(const Subject& subj
   made->key = key;
   size_t rotating_bytes = 0;
   for (const Buffer& buffer : buffers) {
-    if (rotates(buffer)) rotating_bytes += buffer.bytes.size();
+    if (rotates(buffer)) rotating_bytes += buffer.size();
   }
   made->turns = rotation_copies(rotating_bytes, static_cast<size_t>(device_.gpu().device.l2_bytes));
   for (const Buffer& buffer : buffers) made->put(buffer, rotates(buffer), stream_);

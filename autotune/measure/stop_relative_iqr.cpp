@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "autotune/measure/stopping.h"
 
@@ -8,7 +9,7 @@ namespace {
 
 class RelativeIqr final : public StoppingRule {
  public:
-  explicit RelativeIqr(double limit) : limit_(limit) {}
+  RelativeIqr(double of_samples, double of_median) : of_samples_(of_samples), of_median_(of_median) {}
   std::string_view name() const override { return "relative-iqr"; }
 
   bool satisfied(std::span<const double> samples_us, double) override {
@@ -20,16 +21,19 @@ class RelativeIqr final : public StoppingRule {
     std::nth_element(begin, second, end);
     std::nth_element(begin, first, second);
     if (third != second) std::nth_element(second + 1, third, end);
-    return *third - *first <= limit_ * *second;
+    const double count = static_cast<double>(samples_us.size());
+    return *third - *first <= std::min(of_samples_, of_median_ * std::sqrt(count)) * *second;
   }
 
  private:
-  const double limit_;
+  const double of_samples_, of_median_;
   std::vector<double> ordered_;
 };
 
 }  // namespace
 
-std::unique_ptr<StoppingRule> stop_at_relative_iqr(double limit) { return std::make_unique<RelativeIqr>(limit); }
+std::unique_ptr<StoppingRule> stop_at_relative_iqr(double of_samples, double of_median) {
+  return std::make_unique<RelativeIqr>(of_samples, of_median);
+}
 
 }  // namespace qoq::measure

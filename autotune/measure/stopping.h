@@ -20,8 +20,9 @@ class StoppingRule {
   virtual bool settles() const { return true; }
 };
 
-/// "relative-iqr": the distance of the quartiles is at most `limit` of the median.
-std::unique_ptr<StoppingRule> stop_at_relative_iqr(double limit);
+/// "relative-iqr": the distance of the quartiles is at most `of_samples` of the median, and divided by the root of the
+/// samples' number (about the standard error of their median) at most `of_median`.
+std::unique_ptr<StoppingRule> stop_at_relative_iqr(double of_samples, double of_median);
 
 /// "stability": the median of the last half has agreed with that of all for a while. A distribution with a tail, or a
 /// wide one whose middle is known by now, ends so and not only at the time-out.

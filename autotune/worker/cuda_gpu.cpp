@@ -1,7 +1,6 @@
 #include "autotune/worker/cuda_gpu.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "autotune/compile/nvrtc_compiler.h"
 #include "autotune/counters/activity.h"
@@ -14,7 +13,6 @@ namespace qoq::worker {
 namespace {
 
 constexpr int cross_check_samples = 20;
-constexpr std::string_view unseen = "CUPTI Activity saw no launch of ";
 
 /// A finalist that could not be loaded (no memory left): out of the race for that reason, which the others go on with.
 class BrokenLane final : public measure::Lane {
@@ -38,7 +36,7 @@ void compare(const std::vector<counters::KernelActivity>& kernels, const Plan& p
       if (kernel.name == launch.entry) durations.push_back(kernel.us);
     }
     if (durations.empty()) {
-      check.failure = std::string(unseen) + launch.entry;
+      check.failure = "CUPTI Activity saw no launch of " + launch.entry;
       return;
     }
     std::ranges::sort(durations);
@@ -132,8 +130,6 @@ class CudaGpu final : public Gpu {
   }
 
  private:
-  CrossCheck traced(const measure::Subject& subject, measure::Modes modes, bool before_loading);
-
   /// Whether the context still answers. A sticky error of an earlier launch may show itself anywhere, even in a load.
   bool alive() const {
     try {
@@ -166,21 +162,12 @@ class CudaGpu final : public Gpu {
 };
 
 CudaGpu::CrossCheck CudaGpu::cross_check(const measure::Subject& subject, measure::Modes modes) {
-  CrossCheck check = traced(subject, modes, false);
-  // CUPTI may not know a module that was loaded while nobody listened.
-  if (check.failure.starts_with(unseen)) check = traced(subject, modes, true);
-  return check;
-}
-
-/// `before_loading`: the trace begins first; then it sees the warm-up's runs as well.
-CudaGpu::CrossCheck CudaGpu::traced(const measure::Subject& subject, measure::Modes modes, bool before_loading) {
   CrossCheck check;
   try {
     counters::ActivityTrace trace;
-    if (before_loading) trace.start();
     const auto lane = stand_.lane(subject, modes);
     lane->warm_up(sampling_.rewarm_ms);
-    if (!before_loading) trace.start();
+    trace.start();
     std::vector<double> events;
     for (int i = 0; i < cross_check_samples; ++i) events.push_back(lane->sample().us);
     const std::vector<counters::KernelActivity> kernels = trace.stop();

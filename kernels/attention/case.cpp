@@ -76,6 +76,21 @@ std::vector<int32_t> shuffled(size_t count, uint64_t seed) {
   return order;
 }
 
+/// A shuffled table over a pool that is not filled yet.
+PagedCache page_table(const AttentionProblem& p, uint64_t seed, int page) {
+  PagedCache cache;
+  cache.table_width = (p.longest() + page - 1) / page;
+  size_t used = 0;
+  for (const int length : p.lengths) used += static_cast<size_t>((length + page - 1) / page);
+  const std::vector<int32_t> order = shuffled(used + spare_pages, seed ^ static_cast<uint64_t>(page));
+  cache.pages = static_cast<int>(order.size());
+  auto next = order.begin();
+  for (const int length : p.lengths) {
+    for (int slot = 0; slot < cache.table_width; ++slot) cache.table.push_back(slot * page < length ? *next++ : -1);
+  }
+  return cache;
+}
+
 /// Writes the tokens of one page of one sequence: `first_row` is the first token's first row, `tokens` how many there
 /// are.
 void fill_page(const AttentionCase& c, const KvShape& shape, KvLayout layout, size_t first_row, int tokens,
@@ -142,29 +157,32 @@ AttentionCase make_attention_case(const AttentionProblem& p, uint64_t seed, int 
 PagedCache page_cache(const AttentionCase& c, int page, KvLayout layout) {
   const AttentionProblem& p = c.problem;
   const KvShape shape = p.shape(page);
-  struct Part {
-    size_t sequence;
-    int first;  ///< token of the sequence
-  };
-  std::vector<Part> parts;
-  for (size_t sequence = 0; sequence < p.lengths.size(); ++sequence) {
-    for (int token = 0; token < p.lengths[sequence]; token += page) parts.push_back({sequence, token});
-  }
-  PagedCache cache;
-  cache.table_width = (p.longest() + page - 1) / page;
-  cache.table.assign(p.lengths.size() * static_cast<size_t>(cache.table_width), -1);
-  const std::vector<int32_t> order = shuffled(parts.size() + spare_pages, c.seed ^ static_cast<uint64_t>(page));
-  cache.pages = static_cast<int>(order.size());
-  cache.k.assign(order.size() * shape.page_bytes(), std::byte{0xff});
+  PagedCache cache = page_table(p, c.seed, page);
+  cache.k.assign(static_cast<size_t>(cache.pages) * shape.page_bytes(), std::byte{0xff});
   cache.v = cache.k;
-  run_parallel(parts.size(), 0, [&](size_t i) {
-    const auto [sequence, first] = parts[i];
-    cache.table[sequence * static_cast<size_t>(cache.table_width) + static_cast<size_t>(first / page)] = order[i];
-    const size_t at = static_cast<size_t>(order[i]) * shape.page_bytes();
+  run_parallel(cache.table.size(), 0, [&](size_t i) {
+    if (cache.table[i] < 0) return;
+    const size_t sequence = i / static_cast<size_t>(cache.table_width);
+    const int first = static_cast<int>(i % static_cast<size_t>(cache.table_width)) * page;  // token of the sequence
+    const size_t at = static_cast<size_t>(cache.table[i]) * shape.page_bytes();
     const size_t first_row = static_cast<size_t>((c.first_token[sequence] + first) * p.kv_heads);
     fill_page(c, shape, layout, first_row, std::min(page, p.lengths[sequence] - first),
               std::span(cache.k).subspan(at, shape.page_bytes()), std::span(cache.v).subspan(at, shape.page_bytes()));
   });
+  return cache;
+}
+
+PagedCache repeated_cache(const AttentionProblem& problem, uint64_t seed, int page, KvLayout layout) {
+  AttentionProblem one = problem;
+  one.batch = 1;
+  one.lengths = {drawn_tokens};  // whole pages
+  const PagedCache drawn = page_cache(make_attention_case(one, seed), page, layout);
+  PagedCache cache = page_table(problem, seed, page);
+  const auto bytes = static_cast<ptrdiff_t>(problem.shape(page).page_bytes());
+  for (const ptrdiff_t index : drawn.table) {  // the spare ones are left out
+    cache.k.insert(cache.k.end(), drawn.k.begin() + index * bytes, drawn.k.begin() + (index + 1) * bytes);
+    cache.v.insert(cache.v.end(), drawn.v.begin() + index * bytes, drawn.v.begin() + (index + 1) * bytes);
+  }
   return cache;
 }
 

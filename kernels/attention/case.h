@@ -42,4 +42,10 @@ struct PagedCache {
 };
 PagedCache page_cache(const AttentionCase& c, int page, KvLayout layout);
 
+/// The table of such a cache, and a few pages full of tokens instead of all: repeated, they fill the pool.
+PagedCache repeated_cache(const AttentionProblem& problem, uint64_t seed, int page, KvLayout layout);
+
+/// Tokens that repeated_cache() draws.
+inline constexpr int drawn_tokens = 4096;
+
 }  // namespace qoq::attention

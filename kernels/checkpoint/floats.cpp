@@ -77,7 +77,7 @@ size_t convert_all(const From* from, To* to, size_t count) {
 std::string coordinates(size_t at, const std::vector<uint64_t>& shape) {
   std::string text;
   for (size_t i = shape.size(); i-- > 0;) {
-    text = std::to_string(at % shape[i]) + (text.empty() ? "" : ", ") + text;
+    text.insert(0, fmt::format("{}{}", at % shape[i], text.empty() ? "" : ", "));
     at /= shape[i];
   }
   return "[" + text + "]";

@@ -42,7 +42,8 @@ void check_row_scales(const std::string& place, std::span<const uint16_t> s1, Si
 /// −z·s2 is in int8 itself.
 void check_group(const std::string& place, const GroupWeights& weights, Sizes sizes, size_t row, size_t group) {
   const size_t at = group * sizes.n + row;
-  const int scale = weights.metadata.scale[at], offset = weights.metadata.offset[at];
+  const int8_t scale = weights.metadata.scale[at];
+  const int8_t offset = weights.metadata.offset[at];
   if (scale < 1 || scale > widest_scale) {
     bad_input("{}: group {} of row n={} has the scale {}, which is 1 to 16", place, group, row, scale);
   }

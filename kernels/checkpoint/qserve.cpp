@@ -168,8 +168,8 @@ OrderEvidence QServeCheckpoint::gather_evidence() const {
         unpack_qserve_weights(read_values<uint8_t>(tensors_.tensor(name + ".qweight")), shape.n, shape.k);
     const auto scales = read_values<int8_t>(tensors_.tensor(name + ".s2_scales"));
     const auto offsets = read_values<int8_t>(tensors_.tensor(name + ".s2_zeros"));
-    const auto unpacked = [&](GroupOrder order) {
-      return GroupMetadata{unpack_metadata(scales, shape.n, order), unpack_metadata(offsets, shape.n, order)};
+    const auto unpacked = [&, n = shape.n](GroupOrder order) {
+      return GroupMetadata{unpack_metadata(scales, n, order), unpack_metadata(offsets, n, order)};
     };
     add_evidence(evidence, codes, unpacked(GroupOrder::Quads), unpacked(GroupOrder::Pairs),
                  static_cast<size_t>(shape.n), static_cast<size_t>(shape.k), static_cast<size_t>(shape.group));

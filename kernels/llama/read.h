@@ -12,6 +12,11 @@ namespace qoq::llama {
 /// kept as text and a sliding window as its size; forward() refuses the first, and sequences longer than the second.
 Config read_config(const std::filesystem::path& folder);
 
+/// Checks every tensor's name and shape before any of them is read. Throws Fault::Input, naming the tensor: it is
+/// missing, its shape is not the one that config.json makes it, or the model has none of that name (a layer more than
+/// config.json tells, a bias), so that it would be lost.
+void check_tensors(const Checkpoint& checkpoint, const Config& config);
+
 /// The weights by Hugging Face's names, as fp32. Throws Fault::Input, naming the tensor: it is missing, its shape is
 /// not the one that config.json makes it, its type is no float, a value is not finite; and for tensors of the layer
 /// that its family has not (a bias), which would be lost.

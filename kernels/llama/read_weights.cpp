@@ -20,6 +20,9 @@ const Tensor& checked(const Checkpoint& checkpoint, const std::string& name, con
   return tensor;
 }
 
+/// Old checkpoints hold RoPE's frequencies.
+bool follows_from_config(const std::string& name) { return name.ends_with("rotary_emb.inv_freq"); }
+
 /// Reads tensors into members, and remembers which were read.
 struct Reader {
   const Checkpoint& checkpoint;
@@ -43,14 +46,35 @@ struct Reader {
 
 }  // namespace
 
+void check_tensors(const Checkpoint& checkpoint, const Config& config) {
+  std::set<std::string, std::less<>> names;
+  const auto matrix = [&](const std::string& name, const Matrix&, int rows, int cols) {
+    names.insert(name);
+    checked(checkpoint, name, {static_cast<uint64_t>(rows), static_cast<uint64_t>(cols)});
+  };
+  const auto vector = [&](const std::string& name, const std::vector<float>&, int count) {
+    names.insert(name);
+    checked(checkpoint, name, {static_cast<uint64_t>(count)});
+  };
+  const Layer layer;
+  for (int i = 0; i < config.layers; ++i) each_layer_tensor(config, layer, i, matrix, vector);
+  const Ends ends;
+  each_end_tensor(config, ends, matrix, vector);
+  for (const std::string& name : checkpoint.names()) {
+    if (names.contains(name) || follows_from_config(name)) continue;
+    if (config.tied && name == "lm_head.weight") continue;  // the embedding serves, whatever is stored
+    bad_input("tensor {}: a {} model of {} layers has none of that name", name, family_name(config.family),
+              config.layers);
+  }
+}
+
 Layer read_layer(const Checkpoint& checkpoint, const Config& config, int layer) {
   Reader reader{checkpoint, {}};
   Layer out;
   each_layer_tensor(config, out, layer, reader.matrix(), reader.vector());
   const std::string prefix = layer_prefix(layer);
   for (const std::string& name : checkpoint.names()) {
-    // Old checkpoints hold RoPE's frequencies, which follow from config.json.
-    if (name.starts_with(prefix) && !reader.names.contains(name) && !name.ends_with("rotary_emb.inv_freq"))
+    if (name.starts_with(prefix) && !reader.names.contains(name) && !follows_from_config(name))
       bad_input("tensor {}: a {} model has none of that name", name, family_name(config.family));
   }
   return out;
@@ -66,6 +90,7 @@ Ends read_ends(const Checkpoint& checkpoint, const Config& config) {
 Model read_model(const std::filesystem::path& folder) {
   Model model{read_config(folder), {}, {}};
   const Checkpoint checkpoint = Checkpoint::open(folder);
+  check_tensors(checkpoint, model.config);
   model.ends = read_ends(checkpoint, model.config);
   for (int i = 0; i < model.config.layers; ++i) model.layers.push_back(read_layer(checkpoint, model.config, i));
   return model;

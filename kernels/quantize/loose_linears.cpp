@@ -169,7 +169,10 @@ LooseReport quantize_loose_linears(const std::filesystem::path& path, int thread
     weights.push_back(&tensor);
     report.parameters += tensor.shape[0] * tensor.shape[1];
   }
-  if (weights.empty()) bad_input("{}: has no matrix NAME.weight that a linear layer could be", file.file());
+  if (weights.empty()) {
+    bad_input("{}: has no matrix NAME.weight that a linear layer could be{}{}", file.file(),
+              report.left_out.empty() ? "" : "; ", report.left_out.empty() ? "" : report.left_out.front());
+  }
   for (const Way& way : ways) report.rows.push_back({way.scheme, way.name, {}});
   listener.begin(report.parameters);
   for (const Tensor* weight : weights) {

@@ -64,6 +64,7 @@ ModelSource::ModelSource(const fs::path& folder, const Scheme& scheme)
     const LinearShape shape = linear_shape(config_, name);
     check_shape(scheme, fmt::format("{}: {}", folder.string(), name), shape.n, shape.k);
   }
+  llama::check_tensors(checkpoint_, config_);
   config_digest_ = digest(read_file(folder / "config.json"));
 }
 

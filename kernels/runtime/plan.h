@@ -53,6 +53,8 @@ struct Buffer {
   std::string name;
   Role role = Role::Input;
   std::vector<std::byte> bytes;
+  size_t repeats = 1;  ///< how often the bytes stand one behind the other; more than once only in timing_operands()
+  size_t size() const { return bytes.size() * repeats; }
 };
 
 /// An array's bytes as an operand.

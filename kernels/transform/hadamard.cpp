@@ -39,14 +39,14 @@ int character(const HadamardBase& base, int i, int j) {
 
 /// The bordered matrix of characters: 0 on the diagonal, ±1 elsewhere; skew for q = 3 mod 4, symmetric for 1 mod 4.
 std::vector<int> conference(const HadamardBase& base) {
-  const int q = base.degree == 1 ? base.prime : base.prime * base.prime, n = q + 1;
+  const size_t prime = static_cast<size_t>(base.prime), n = 1 + (base.degree == 1 ? prime : prime * prime);
   const int below = base.construction == Paley::One ? -1 : 1;
-  std::vector<int> c(static_cast<size_t>(n) * static_cast<size_t>(n));
-  for (int i = 0; i < n; ++i) {
-    for (int j = 0; j < n; ++j) {
-      int& value = c[static_cast<size_t>(i * n + j)];
+  std::vector<int> c(n * n);
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = 0; j < n; ++j) {
+      int& value = c[i * n + j];
       if (i == j) continue;
-      value = i == 0 ? 1 : j == 0 ? below : character(base, i - 1, j - 1);
+      value = i == 0 ? 1 : j == 0 ? below : character(base, static_cast<int>(i) - 1, static_cast<int>(j) - 1);
     }
   }
   return c;
@@ -81,20 +81,21 @@ std::span<const HadamardBase> hadamard_bases() { return bases; }
 
 std::vector<int8_t> hadamard_matrix(const HadamardBase& base) {
   const std::vector<int> c = conference(base);
-  const int order = base.order;
-  std::vector<int8_t> h(static_cast<size_t>(order) * static_cast<size_t>(order));
+  const size_t order = static_cast<size_t>(base.order);
+  std::vector<int8_t> h(order * order);
   if (base.construction == Paley::One) {  // I + C
     for (size_t i = 0; i < h.size(); ++i) {
-      h[i] = static_cast<int8_t>(c[i] + (i % static_cast<size_t>(order + 1) == 0 ? 1 : 0));
+      h[i] = static_cast<int8_t>(c[i] + (i % (order + 1) == 0 ? 1 : 0));
     }
     return h;
   }
-  const int n = order / 2;  // C with each 0 replaced by (1 −1; −1 −1) and each ±1 by ±(1 1; 1 −1)
-  for (int i = 0; i < order; ++i) {
-    for (int j = 0; j < order; ++j) {
-      const int value = c[static_cast<size_t>(i / 2 * n + j / 2)], a = i % 2, b = j % 2;
-      const int sign = value == 0 ? (a + b == 0 ? 1 : -1) : (a + b == 2 ? -value : value);
-      h[static_cast<size_t>(i * order + j)] = static_cast<int8_t>(sign);
+  const size_t n = order / 2;  // C with each 0 replaced by (1 −1; −1 −1) and each ±1 by ±(1 1; 1 −1)
+  for (size_t i = 0; i < order; ++i) {
+    for (size_t j = 0; j < order; ++j) {
+      const int value = c[i / 2 * n + j / 2];
+      const size_t odd = i % 2 + j % 2;
+      const int sign = value == 0 ? (odd == 0 ? 1 : -1) : (odd == 2 ? -value : value);
+      h[i * order + j] = static_cast<int8_t>(sign);
     }
   }
   return h;

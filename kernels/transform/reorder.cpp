@@ -44,9 +44,10 @@ HeadOrders head_orders(const Config& config, const std::vector<float>& maxima) {
   const int dim = config.head_dim;
   for (int kv = 0; kv < config.kv_heads; ++kv) {
     std::vector<float> most(static_cast<size_t>(dim));
-    for (int c = 0; c < config.group() * dim; ++c) {
-      float& shared = most[static_cast<size_t>(c % dim)];
-      shared = std::max(shared, maxima[static_cast<size_t>(kv * config.group() * dim + c)]);
+    const size_t wide = most.size() * static_cast<size_t>(config.group());
+    for (size_t c = 0; c < wide; ++c) {
+      float& shared = most[c % most.size()];
+      shared = std::max(shared, maxima[static_cast<size_t>(kv) * wide + c]);
     }
     const std::vector<int> order = descending(most);
     for (const int i : order) orders.v.push_back(kv * dim + i);

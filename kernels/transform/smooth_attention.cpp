@@ -138,20 +138,20 @@ std::vector<float> attention_scales(const Config& config, const std::vector<floa
 
 double logit_error(const Config& config, const LayerActivations& activations, int kv_head,
                    const std::vector<float>& scales) {
-  const int dim = config.head_dim;
-  SecondMoment queries(dim);
+  const ptrdiff_t dim = config.head_dim, group = config.group();
+  SecondMoment queries(config.head_dim);
   for (const int token : spread_indices(activations.queries.rows, most_tokens)) {
-    const float* q = activations.queries.row(token) + kv_head * config.group() * dim;
-    for (int head = 0; head < config.group(); ++head) queries.add(q + head * dim);
+    const float* q = activations.queries.row(token) + kv_head * group * dim;
+    for (ptrdiff_t head = 0; head < group; ++head) queries.add(q + head * dim);
   }
   const float* lambda = scales.data() + kv_head * dim;
   std::vector<float> key(static_cast<size_t>(dim));
   double sum = 0;
   for (const int token : spread_indices(activations.keys.rows, most_tokens)) {
     const float* k = activations.keys.row(token) + kv_head * dim;
-    for (int i = 0; i < dim; ++i) key[static_cast<size_t>(i)] = k[i] / lambda[i];
+    for (ptrdiff_t i = 0; i < dim; ++i) key[static_cast<size_t>(i)] = k[i] / lambda[i];
     std::vector<float> kept = dequantize_kv(quantize_kv(key, 4), 4);
-    for (int i = 0; i < dim; ++i) kept[static_cast<size_t>(i)] = kept[static_cast<size_t>(i)] * lambda[i] - k[i];
+    for (ptrdiff_t i = 0; i < dim; ++i) kept[static_cast<size_t>(i)] = kept[static_cast<size_t>(i)] * lambda[i] - k[i];
     sum += queries.cost(kept.data());
   }
   return sum;

@@ -173,9 +173,27 @@ class DecodeFamily final : public Family {
 
   std::vector<Buffer> prepare(const Case& operands, const Point& point) const override {
     const AttentionCase& c = attention_case(operands);
-    const AttentionProblem& p = c.problem;
+    const DecodeConfig config = DecodeVariant::from(point, c.problem).config;
+    return buffers(c, config, page_cache(c, config.page, static_cast<KvLayout>(config.layout)));
+  }
+  std::vector<Buffer> timing_operands(const Problem& problem, const Point& point, uint64_t seed) const override {
+    const AttentionProblem p = AttentionProblem::parse(problem);
     const DecodeConfig config = DecodeVariant::from(point, p).config;
-    PagedCache cache = page_cache(c, config.page, static_cast<KvLayout>(config.layout));
+    if (p.tokens() <= 4 * drawn_tokens) return Family::timing_operands(problem, point, seed);
+    const size_t page_bytes = p.shape(config.page).page_bytes(), pool_bytes = pool_pages(p, config.page) * page_bytes;
+    AttentionProblem queries = p;
+    std::ranges::fill(queries.lengths, p.q_len);
+    AttentionCase c = make_attention_case(queries, seed);
+    c.problem = p;
+    std::vector<Buffer> made =
+        buffers(c, config, repeated_cache(p, seed, config.page, static_cast<KvLayout>(config.layout)));
+    for (Buffer& buffer : made) {
+      if (buffer.role == Role::Weights) buffer.repeats = (pool_bytes + buffer.bytes.size() - 1) / buffer.bytes.size();
+    }
+    return made;
+  }
+  static std::vector<Buffer> buffers(const AttentionCase& c, const DecodeConfig& config, PagedCache cache) {
+    const AttentionProblem& p = c.problem;
     if (config.ablated) {
       const KvShape shape = p.shape(config.page);
       for (std::vector<std::byte>* pool : {&cache.k, &cache.v}) {
@@ -183,14 +201,14 @@ class DecodeFamily final : public Family {
           ablate_codes(std::span(*pool).subspan(at, shape.page_bytes()), shape);
       }
     }
-    std::vector<Buffer> buffers{make_buffer("q", Role::Input, c.q),
-                                Buffer{"k", Role::Weights, std::move(cache.k)},
-                                Buffer{"v", Role::Weights, std::move(cache.v)},
-                                make_buffer("table", Role::Input, cache.table),
-                                make_buffer("lengths", Role::Input, p.lengths),
-                                output("out", query_rows(p) * static_cast<size_t>(p.head_dim) * 2)};
-    if (p.lse) buffers.push_back(output("lse", query_rows(p) * 4));
-    return buffers;
+    std::vector<Buffer> made{make_buffer("q", Role::Input, c.q),
+                             Buffer{"k", Role::Weights, std::move(cache.k)},
+                             Buffer{"v", Role::Weights, std::move(cache.v)},
+                             make_buffer("table", Role::Input, cache.table),
+                             make_buffer("lengths", Role::Input, p.lengths),
+                             output("out", query_rows(p) * static_cast<size_t>(p.head_dim) * 2)};
+    if (p.lse) made.push_back(output("lse", query_rows(p) * 4));
+    return made;
   }
   std::string operand_key(const Point& point, const Problem& problem) const override {
     return layout(point, problem) + (point.contains("ablated") && point.at("ablated") != 0 ? "+ablated" : "");

@@ -24,7 +24,8 @@ TEST(Accuracy, OfAModelFolderAsTablesAndJson) {
   const std::string model = small_model(folder / "small");
   const fs::path out = folder / "out";
   const std::vector<std::string> command{
-      "accuracy", model, "--seeds", "1", "--positions", "64", "--calibration-tokens", "64", "--out", out.string()};
+      "accuracy", model + "/", "--seeds",   "1", "--positions", "64", "--calibration-tokens",
+      "64",       "--out",     out.string()};
   const Ran ran = run(command);
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.err, "") << "no progress in a pipe";

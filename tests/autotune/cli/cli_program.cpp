@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,12 +67,18 @@ Program::~Program() {
 void Program::signal(int number) const { ::kill(process_, number); }
 
 bool Program::running() {
-  if (!ended_ && ::waitpid(process_, &status_, WNOHANG) == process_) ended_ = true;
+  rusage usage{};
+  if (!ended_ && ::wait4(process_, &status_, WNOHANG, &usage) == process_) {
+    ended_ = true;
+    peak_bytes_ = 1024 * static_cast<size_t>(usage.ru_maxrss);
+  }
   return !ended_;
 }
 
 Ran Program::wait() {
-  if (!ended_) ::waitpid(process_, &status_, 0);
+  rusage usage{};
+  if (!ended_ && ::wait4(process_, &status_, 0, &usage) == process_)
+    peak_bytes_ = 1024 * static_cast<size_t>(usage.ru_maxrss);
   ended_ = true;
   Ran ran;
   ran.seconds = now() - started_;

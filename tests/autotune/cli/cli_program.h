@@ -37,6 +37,8 @@ class Program {
   void signal(int number) const;
   bool running();
   Ran wait();
+  /// The most memory it had at once; once it has ended.
+  size_t peak_bytes() const { return peak_bytes_; }
 
  private:
   Folder output_;
@@ -44,6 +46,7 @@ class Program {
   double started_ = 0;
   int status_ = 0;
   bool ended_ = false;
+  size_t peak_bytes_ = 0;
 };
 
 /// Runs it to its end.

@@ -10,6 +10,7 @@
 
 #include "kernels/llama/write.h"
 #include "tests/autotune/cli/cli_program.h"
+#include "tests/bench/quantize/repeated_model.h"
 #include "tests/kernels/llama/tiny_model.h"
 
 namespace qoq::cli {
@@ -182,8 +183,11 @@ TEST_F(Quantize, RefusesShapesThatConfigContradicts) {
   replace_key("vocab_size", 97);
   expect_refused(2, {"model.embed_tokens.weight", "96", "97"});
   write_model(small_config(3));
-  replace_key("num_hidden_layers", 4);
-  expect_refused(2, {"model.layers.3"});
+  for (const auto& [layers, tensor] : {std::pair{4, "model.layers.3"}, std::pair{2, "model.layers.2"}}) {
+    replace_key("num_hidden_layers", layers);
+    expect_refused(2, {tensor});
+    EXPECT_FALSE(fs::exists(out())) << "nothing was begun";
+  }
 }
 
 TEST_F(Quantize, RefusesAKThatTheGroupDoesNotDivide) {
@@ -253,6 +257,36 @@ TEST_F(Quantize, RefusesADiskThatIsTooSmallBeforeItBegins) {
   const Ran ran = run({"quantize", model(), "--out", disk / "out", "--quiet", "--recipe", "rtn"});
   EXPECT_SENTENCE(ran, 1, "MB free", "needs");
   EXPECT_FALSE(fs::exists(disk / "out/layer-00000.safetensors"));
+}
+
+/// AddressSanitizer's own memory is of the same order as what is measured.
+bool sanitized() {
+#ifdef __SANITIZE_ADDRESS__
+  return true;
+#else
+  return false;
+#endif
+}
+
+TEST_F(Quantize, HoldsTwoLayersAtMostHoweverManyThereAre) {
+  if (sanitized()) GTEST_SKIP() << "memory is not measured under AddressSanitizer";
+  llama::Config config = small_config(16);
+  config.hidden = 512;
+  config.heads = 8;
+  config.kv_heads = 4;
+  config.intermediate = 1408;
+  fs::remove_all(model());
+  quantize::test::write_repeated_model(model(), config);
+  const size_t layer = 4 * quantize::test::layer_weights(config);  // 11.8 MB in fp32
+  for (const char* recipe : {"rtn", "rotation,smooth-attention,smooth-outputs,reorder"}) {
+    fs::remove_all(out());
+    Program program(command({"--recipe", recipe}));
+    const Ran ran = program.wait();
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_LT(program.peak_bytes(), 2 * layer + 30'000'000) << recipe;  // the program itself has some 15 MB
+    EXPECT_GT(program.peak_bytes(), layer) << "or this measures nothing";
+  }
+  EXPECT_GT(16 * layer / 2, 2 * layer + 60'000'000) << "the whole checkpoint in memory would be seen";
 }
 
 class LongQuantize : public Quantize {

@@ -126,6 +126,22 @@ TEST_F(CountingTest, TracesFollowOneAnotherAndStayApart) {
   }
 }
 
+// CUPTI keeps names by where code lies, and a later module takes an unloaded one's place.
+TEST_F(CountingTest, TracesNameTheKernelsOfLaterModules) {
+  kernel_.reset();
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = fmt::format("read_all_{}", i);
+    kernel_.emplace(name);
+    run();
+    ActivityTrace trace;
+    trace.start();
+    run();
+    const std::vector<KernelActivity> kernels = trace.stop();
+    ASSERT_EQ(kernels.size(), 1u) << name;
+    EXPECT_EQ(kernels.front().name, name);
+  }
+}
+
 TEST_F(CountingTest, OnlyOneTraceAtATime) {
   ActivityTrace first, second;
   first.start();

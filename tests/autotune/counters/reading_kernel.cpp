@@ -1,6 +1,7 @@
 #include "tests/autotune/counters/reading_kernel.h"
 
 #include <span>
+#include <utility>
 
 namespace qoq::counters {
 
@@ -14,12 +15,13 @@ struct Arguments {
 
 }  // namespace
 
-const std::string& ReadingKernel::ptx() {
-  static const std::string text = R"(
+std::string ReadingKernel::ptx(const std::string& name) {
+  return R"(
 .version 7.0
 .target sm_75
 .address_size 64
-.visible .entry read_all(.param .align 8 .b8 arguments[24])
+.visible .entry )" +
+         name + R"((.param .align 8 .b8 arguments[24])
 {
   .reg .pred %p<3>;
   .reg .b32 %r<12>;
@@ -54,14 +56,14 @@ done:
   ret;
 }
 )";
-  return text;
 }
 
-ReadingKernel::ReadingKernel() : module_(ptx()), function_(module_.function(entry)), sink_(256) {}
+ReadingKernel::ReadingKernel(std::string name)
+    : name_(std::move(name)), module_(ptx(name_)), function_(module_.function(name_.c_str())), sink_(256) {}
 
 void ReadingKernel::queue(const runtime::DeviceMemory& memory, size_t bytes, const runtime::Stream& stream) const {
   const Arguments arguments{memory.data(), bytes / 16, sink_.data()};
-  const Launch launch{.entry = entry, .grid = {4096, 1, 1}, .block = {512, 1, 1}, .cluster = {}, .shared_bytes = 0};
+  const Launch launch{.entry = name_, .grid = {4096, 1, 1}, .block = {512, 1, 1}, .cluster = {}, .shared_bytes = 0};
   runtime::launch(launch, function_, std::as_bytes(std::span(&arguments, 1)), stream);
 }
 

@@ -11,13 +11,14 @@ class ReadingKernel {
  public:
   static constexpr const char* entry = "read_all";
 
-  ReadingKernel();
+  explicit ReadingKernel(std::string name = entry);
   /// Queues reading the first `bytes` (a multiple of 16) of `memory`.
   void queue(const runtime::DeviceMemory& memory, size_t bytes, const runtime::Stream& stream) const;
 
-  static const std::string& ptx();
+  static std::string ptx(const std::string& name = entry);
 
  private:
+  std::string name_;
   runtime::Module module_;
   CUfunc_st* function_;
   runtime::DeviceMemory sink_;

@@ -42,7 +42,7 @@ class ScriptedLane final : public Lane {
 };
 
 TEST(Sampling, EndsWhenPreciseAndFillsTheSample) {
-  RecordedStand stand(device_with(50));
+  RecordedStand stand(device_with(50, 0.001));
   const Sample sample = sample_on(stand);
   EXPECT_EQ(sample.failure, "");
   EXPECT_EQ(sample.samples_us.size(), 10u);
@@ -94,7 +94,7 @@ TEST(Sampling, LongWarmUpOnlyAfterARest) {
 
 TEST(Sampling, ThrottledSamplesAreThrownAwayAndTheRestsDouble) {
   for (const bool in_nvml : {true, false}) {
-    RecordedDevice device = device_with(50);
+    RecordedDevice device = device_with(50, 0.001);
     device.throttling = {{0.1505, 3, 0.8, in_nvml, !in_nvml}};  // from the third sample on
     RecordedStand stand(device);
     const Sample sample = sample_on(stand);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/base/random.h"
@@ -18,7 +19,7 @@ size_t satisfied_after(StoppingRule& rule, const std::vector<double>& samples_us
 }
 
 TEST(Stopping, RelativeIqrHoldsTheQuartilesAgainstTheMedian) {
-  const auto rule = stop_at_relative_iqr(0.02);
+  const auto rule = stop_at_relative_iqr(0.02, 1);
   EXPECT_EQ(rule->name(), "relative-iqr");
   EXPECT_TRUE(rule->settles());
   std::vector<double> samples;
@@ -32,12 +33,48 @@ TEST(Stopping, RelativeIqrHoldsTheQuartilesAgainstTheMedian) {
   EXPECT_TRUE(rule->satisfied(std::vector<double>{5, 5, 5, 5, 5}, 0));
 }
 
+TEST(Stopping, RelativeIqrWantsMoreOfWiderSamples) {
+  const auto rule = stop_at_relative_iqr(0.02, 0.0015);
+  std::vector<double> samples;
+  for (int i = 0; i < 35; ++i) samples.push_back(100 + 0.05 * (i * 8 % 35 - 17));  // quartiles 0.9 apart
+  EXPECT_FALSE(rule->satisfied(samples, 0)) << "0.9 / √35 is 0.152";
+  samples.insert(samples.end(), {100, 99.3, 100.7});
+  EXPECT_TRUE(rule->satisfied(samples, 0)) << "0.9 / √38 is 0.146";
+}
+
+TEST(Stopping, TenMediansOfUsualSamplesLieWithinOnePercent) {
+  const SamplingLimits limits;
+  Random random(11);
+  const auto median = [&] {
+    const auto rule = stop_at_relative_iqr(limits.relative_iqr, limits.median_iqr);
+    std::vector<double> samples;
+    do {
+      double sum = 0;  // of four: nearly normal, quartiles 1 % apart, as a GPU's are
+      for (int i = 0; i < 4; ++i) sum += random.uniform(-1, 1);
+      samples.push_back(100 + 0.64 * sum);
+    } while (static_cast<int>(samples.size()) < limits.least_samples || !rule->satisfied(samples, 0));
+    EXPECT_LT(samples.size(), 200u);
+    Sample sample;
+    sample.samples_us = samples;
+    summarize(sample);
+    return sample.median_us;
+  };
+  int apart = 0;
+  for (int trial = 0; trial < 200; ++trial) {
+    std::vector<double> medians;
+    for (int i = 0; i < 10; ++i) medians.push_back(median());
+    const auto [least, greatest] = std::ranges::minmax(medians);
+    if (greatest / least - 1 > 0.01) ++apart;
+  }
+  EXPECT_LE(apart, 2) << "of 200";
+}
+
 TEST(Stopping, StabilityEndsWideAndSkewedDistributions) {
   std::vector<double> samples;
   Random random(3);
   for (int i = 0; i < 300; ++i) samples.push_back(i % 10 < 3 ? 130 : 100 + random.uniform(-1, 1));
-  EXPECT_EQ(satisfied_after(*stop_at_relative_iqr(0.02), samples), 1u);  // (one sample has no spread)
-  EXPECT_FALSE(stop_at_relative_iqr(0.02)->satisfied(samples, 0)) << "a third of them lie 30 % above: never narrow";
+  EXPECT_EQ(satisfied_after(*stop_at_relative_iqr(0.02, 1), samples), 1u);  // (one sample has no spread)
+  EXPECT_FALSE(stop_at_relative_iqr(0.02, 1)->satisfied(samples, 0)) << "a third of them lie 30 % above: never narrow";
   const size_t after = satisfied_after(*stop_when_stable(), samples);
   EXPECT_GE(after, 40u);
   EXPECT_LT(after, 150u);

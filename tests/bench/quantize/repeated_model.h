@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/base/random.h"
+#include "kernels/checkpoint/safetensors_header.h"
 #include "kernels/checkpoint/safetensors_writer.h"
 #include "kernels/llama/tensor_names.h"
 

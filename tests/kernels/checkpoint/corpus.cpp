@@ -100,7 +100,7 @@ void write_refused(const fs::path& folder) {
   write_file_atomically(folder / "no-length.safetensors", "\x02");
   write_file_atomically(folder / "deep.safetensors", with_length("{\"a\":" + std::string(500, '['), ""));
   write_file_atomically(folder / "no-map.index.json", R"({"weight_map":[]})");
-  write_file_atomically(folder / "out-of-the-folder.index.json", R"({"weight_map":{"q":"../a"}})");
+  write_file_atomically(folder / "out-of-the-folder.index.json", R"({"weight_map":{"q":"./a"}})");
   write_file_atomically(folder / "missing-shard.index.json", R"({"weight_map":{"q":"c"}})");
   write_file_atomically(folder / "wrong-shard.index.json", R"({"weight_map":{"q":"b"}})");
   write_file_atomically(folder / "key-twice.index.json", R"({"weight_map":{"q":"a","q":"a"}})");

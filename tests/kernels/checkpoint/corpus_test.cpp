@@ -7,6 +7,7 @@
 #include "kernels/checkpoint/floats.h"
 #include "kernels/checkpoint/json_text.h"
 #include "kernels/checkpoint/packed_content.h"
+#include "kernels/checkpoint/pickle.h"
 #include "kernels/checkpoint/qserve.h"
 #include "tests/kernels/checkpoint/corpus.h"
 #include "tests/kernels/checkpoint/fuzzing.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 const fs::path corpus = fs::path(QOQ_SOURCE_DIR) / "tests/kernels/checkpoint/corpus";
 /// Tests that search, among which the seconds are divided.
-constexpr int searches = 6;
+constexpr int searches = 8;
 
 std::vector<fs::path> files_of(const fs::path& folder, const std::string& ending) {
   std::vector<fs::path> paths;
@@ -156,6 +157,27 @@ TEST_F(CorpusTest, SearchSafetensors) { fuzz(texts_of(".safetensors"), fuzz_seco
 TEST_F(CorpusTest, SearchPacked) {
   fuzz(texts_of(".packed"), fuzz_seconds(searches),
        [&](const std::string& text) { read_as_packed(with_digest(text)); });
+}
+
+/// The metadata alone, in memory: deeper and faster than through files.
+TEST_F(CorpusTest, SearchPackedMetadata) {
+  const auto whole = Safetensors::open(corpus / "taken/w4a8-g32-qserve.packed").metadata();
+  std::vector<std::string> lines;
+  for (const auto& [key, value] : whole) lines.push_back(key + "=" + value);
+  fuzz(lines, fuzz_seconds(searches), [&](const std::string& line) {
+    auto metadata = whole;
+    const size_t at = std::min(line.find('='), line.size());
+    metadata[line.substr(0, at)] = line.substr(std::min(at + 1, line.size()));
+    PackedContent::parse("f", metadata);
+  });
+}
+
+TEST_F(CorpusTest, SearchPickle) {
+  const std::string archive = read_file(corpus / "taken/groups.pt");
+  const size_t begin = archive.find("\x80\x02"), end = archive.find("PK\x03\x04", begin);
+  ASSERT_LT(end, archive.size());
+  fuzz({archive.substr(begin, end - begin)}, fuzz_seconds(searches),
+       [](const std::string& program) { Pickle::read("f", program); });
 }
 
 TEST_F(CorpusTest, SearchQServe) {

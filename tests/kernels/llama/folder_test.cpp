@@ -1,4 +1,5 @@
 // Model folders and calibration files: written and read back, and what is said of bad ones.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -172,6 +173,46 @@ TEST_F(ModelFolder, TensorsThatAreRefused) {
   other = config;
   other.vocab = 38;
   EXPECT_SAYS(complaint(Fault::Input, [&] { read_ends(checkpoint, other); }), "model.embed_tokens.weight");
+}
+
+/// Before anything is read: a layer too few or too many, a bias, a matrix that no decoder has.
+TEST_F(ModelFolder, EveryTensorIsAskedForAndEveryTensorIsUsed) {
+  const Model model = test::tiny_model(test::tiny_config(Family::Llama), 5);
+  write_model(model, folder, DType::F32, 2);
+  const Config config = read_config(folder);
+  const auto said = [&](const Config& as) {
+    return complaint(Fault::Input, [&] { check_tensors(Checkpoint::open(folder), as); });
+  };
+  EXPECT_NO_THROW(check_tensors(Checkpoint::open(folder), config));
+  Config other = config;
+  other.layers = config.layers + 1;
+  EXPECT_SAYS(said(other), fmt::format("has no tensor \"model.layers.{}.input_layernorm.weight\"", config.layers));
+  other.layers = config.layers - 1;
+  EXPECT_SAYS(said(other), fmt::format("tensor model.layers.{}.", config.layers - 1));
+  EXPECT_SAYS(said(other), fmt::format("of {} layers has none of that name", config.layers - 1));
+  other = config;
+  other.vocab += 1;
+  EXPECT_SAYS(said(other), "model.embed_tokens.weight: its shape is");
+  other = config;
+  other.tied = true;
+  EXPECT_NO_THROW(check_tensors(Checkpoint::open(folder), other)) << "Hugging Face takes the embedding then, too";
+
+  const auto add = [&](const char* name) {
+    json index = json::parse(read_file(folder / "model.safetensors.index.json"));
+    SafetensorsWriter writer(folder / "more.safetensors", {{name, DType::F32, {1}}});
+    writer.write(name, std::vector<std::byte>(4));
+    writer.finish();
+    index["weight_map"][name] = "more.safetensors";
+    put("model.safetensors.index.json", index.dump());
+  };
+  add("model.layers.0.self_attn.rotary_emb.inv_freq");
+  EXPECT_NO_THROW(check_tensors(Checkpoint::open(folder), config));
+  write_model(model, folder, DType::F32, 2);
+  add("score.weight");
+  EXPECT_SAYS(said(config), "tensor score.weight: a llama model of");
+  write_model(model, folder, DType::F32, 2);
+  add("model.layers.0.self_attn.o_proj.bias");
+  EXPECT_SAYS(said(config), "tensor model.layers.0.self_attn.o_proj.bias");
 }
 
 TEST_F(ModelFolder, ANotFiniteWeightIsNamedWithItsPlace) {

@@ -92,10 +92,19 @@ TEST_F(Checking, HeldOutTokensFollowTheTransformsAndChooseNothing) {
   EXPECT_NE(other.inputs.find("held-out"), std::string::npos);
 }
 
-TEST_F(Checking, CountsClippedWeightsAgainstTheUnclippedOnes) {
+TEST_F(Checking, ComparesClippedWeightsWithTheUnclippedOnes) {
   run(settings("w4a8-g128", "clip=weights"));
+  const CheckReport report = check_against_model();
+  const llama::Layer layer = llama::read_layer(Checkpoint::open(model_folder), model.config, 0);
+  const PackedFile file = PackedFile::open(out / layer_file_name(0));
   double share = 0;
-  for (const LinearReport& linear : check_against_model().layers[0].linears) share += linear.weights->clipped_share();
+  for (const LinearReport& linear : report.layers[0].linears) {
+    const llama::Matrix w = fused(layer, linear.name);
+    const WeightErrors expected = weight_errors(w.values, file.linear(linear.name), 1);
+    EXPECT_EQ(linear.weights->squared_error, expected.squared_error) << linear.name;
+    EXPECT_NE(file.linear(linear.name), quantize_linear({128, GroupRule::Nearest}, linear.name, w, 1)) << linear.name;
+    share += linear.weights->clipped_share();
+  }
   EXPECT_GT(share, 0);
 }
 

@@ -145,6 +145,16 @@ TEST_F(Quantizer, RedoesADamagedPieceAndOneThatIsGone) {
   EXPECT_EQ(contents(out), whole);
 }
 
+TEST_F(Quantizer, AFinishedResultIsNoWholeOneWhileAPieceIsMadeAnew) {
+  run(settings("w4a8-g128"));
+  fs::remove(out / layer_file_name(1));
+  Stopper stopper(2);
+  EXPECT_EQ(quantize(request(settings("w4a8-g128")), stopper, stopper.source.get_token()).written, 1);
+  EXPECT_FALSE(fs::exists(out / manifest_file_name));
+  EXPECT_EQ(run(settings("w4a8-g128")).kept, 5);
+  EXPECT_TRUE(fs::exists(out / manifest_file_name));
+}
+
 TEST_F(Quantizer, OfAnUnfinishedResultOtherSettingsRedoEverything) {
   Stopper stopper(2);
   quantize(request(settings("w4a8-g128")), stopper, stopper.source.get_token());

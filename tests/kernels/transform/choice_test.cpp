@@ -175,6 +175,20 @@ TEST(TransformLayer, RefusesActivationsOfAnotherLayer) {
   }
 }
 
+TEST(TransformLayer, RefusesPositionsOfOtherTokens) {
+  const Config config = shapes()[0].config;
+  Layer layer = random_layer(config, 1);
+  LayerActivations wrong;
+  wrong.attention_input = Matrix(3, config.hidden);
+  wrong.positions = {0, 1};
+  try {
+    clip_layer(qoq_recipe({}), {}, config, layer, wrong);
+    FAIL() << "it took them";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "recorded positions are of 2 tokens, attention_input of 3");
+  }
+}
+
 TEST(TransformLayer, RefusesARotationThatDoesNotExist) {
   Config config = shapes()[0].config;
   config.hidden = 23 * 16;

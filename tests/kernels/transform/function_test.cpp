@@ -110,6 +110,28 @@ TEST_P(Function, SurvivesAllTogether) {
   }
 }
 
+/// Activations held out follow the layer, and what they hold changes nothing that is chosen.
+TEST_P(Function, IsFollowedByActivationsHeldOut) {
+  const Rows others = random_tokens(tokens, config_.hidden, 77);
+  for (const char* text : {"qoq", "rotation,smooth-attention=search,smooth-outputs=search,reorder"}) {
+    const WeightFormat format{64};
+    const Recipe recipe = read_recipe(text, format);
+    Layer layer = before_, alone = before_;
+    LayerActivations kept = reference_.activations, kept_alone = kept;
+    LayerActivations held_out = run(config_, before_, others).activations;
+    transform_layer(recipe, format, config_, layer, kept, 0, &held_out);
+    transform_layer(recipe, format, config_, alone, kept_alone);
+    EXPECT_EQ(layer, alone);
+    const LayerActivations now = run(config_, layer, rotated(others)).activations;
+    EXPECT_LT(difference(held_out.attention_input, now.attention_input), same);
+    EXPECT_LT(difference(held_out.queries, now.queries), same);
+    EXPECT_LT(difference(held_out.keys, now.keys), same);
+    EXPECT_LT(difference(held_out.output_input, now.output_input), same);
+    EXPECT_LT(difference(held_out.ffn_input, now.ffn_input), same);
+    EXPECT_LT(difference(held_out.down_input, now.down_input), same);
+  }
+}
+
 /// Without calibration the choices differ, the function does not.
 TEST_P(Function, SurvivesAllTogetherWithoutCalibration) {
   Layer layer = before_;

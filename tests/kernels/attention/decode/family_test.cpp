@@ -58,6 +58,35 @@ TEST(DecodeFamily, AnIdNamesTheProblemsKindToo) {
   }
 }
 
+/// Of a large problem the timer gets a few pages again and again: as many as the pool has, all of them full of tokens.
+TEST(DecodeFamily, TimingOperandsRepeatFullPages) {
+  for (const char* text :
+       {"attention kv4 batch=9 heads=8/2 dh=64 ctx=2050", "attention kv16 batch=20 heads=4/1 dh=64 ctx=1000",
+        "attention kv8 batch=2 heads=4/1 dh=64 ctx=50"}) {
+    const Problem problem = parse_problem(text);
+    const Point point = attention::default_decode_point();
+    const std::vector<Buffer> whole = decode().prepare(*decode().make_case(problem, 3), point);
+    const std::vector<Buffer> timed = decode().timing_operands(problem, point, 3);
+    ASSERT_EQ(timed.size(), whole.size());
+    for (size_t i = 0; i < whole.size(); ++i) {
+      EXPECT_EQ(timed[i].name, whole[i].name);
+      EXPECT_EQ(timed[i].role, whole[i].role);
+      EXPECT_GE(timed[i].size(), whole[i].size());
+      EXPECT_LT(timed[i].bytes.size(), whole[i].bytes.size() + 1);
+      if (timed[i].name == "table" || timed[i].name == "lengths") {
+        EXPECT_EQ(timed[i].bytes, whole[i].bytes);
+      }
+      if (timed[i].repeats == 1) continue;
+      EXPECT_EQ(timed[i].role, Buffer::Role::Weights);
+      EXPECT_LT(timed[i].bytes.size(), whole[i].bytes.size() / 3);
+      // An unused slot is 0xff throughout, its scale and zero too.
+      const std::vector<std::byte> unused(16, std::byte{0xff});
+      EXPECT_TRUE(std::ranges::search(timed[i].bytes, unused).empty()) << text << " " << timed[i].name;
+      EXPECT_FALSE(std::ranges::search(whole[i].bytes, unused).empty());
+    }
+  }
+}
+
 TEST(DecodeFamily, EveryParameterValueIsUsedByALegalPoint) {
   for (const Parameter& parameter : decode().parameters()) {
     for (const int value : parameter.values) {
