@@ -36,16 +36,8 @@ void declare(po::options_description& options, po::positional_options_descriptio
   declare_format(options);
 }
 
-int ranged(const Options& options, const char* name, int least, int most) {
-  const int value = options[name].as<int>();
-  if (value < least || value > most) bad_input("--{} {} is out of range, {} to {}", name, value, least, most);
-  return value;
-}
-
 llama::Family family_of(const std::string& name) {
-  for (const auto family : {llama::Family::Llama, llama::Family::Mistral, llama::Family::Qwen2, llama::Family::Qwen3}) {
-    if (llama::family_name(family) == name) return family;
-  }
+  if (const auto family = llama::find_family(name)) return *family;
   bad_input("--family {} is unknown; llama, mistral, qwen2 or qwen3", name);
 }
 

@@ -82,6 +82,12 @@ void declare_seed(po::options_description& options, const char* help) {
   options.add_options()("seed", po::value<int64_t>()->value_name("N"), help);
 }
 
+int ranged(const Options& options, const char* name, int least, int most) {
+  const int value = options[name].as<int>();
+  if (value < least || value > most) bad_input("--{} {} is out of range, {} to {}", name, value, least, most);
+  return value;
+}
+
 int job_count(const Options& options) {
   const int jobs =
       options.count("jobs") != 0 ? options["jobs"].as<int>() : static_cast<int>(std::thread::hardware_concurrency());

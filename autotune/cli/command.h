@@ -46,6 +46,9 @@ void declare_cache(boost::program_options::options_description& options);
 std::optional<uint64_t> seed(const Options& options);
 void declare_seed(boost::program_options::options_description& options, const char* help);
 
+/// An option that is a whole number of least … most. Throws Fault::Input with the range.
+int ranged(const Options& options, const char* name, int least, int most);
+
 /// --jobs, else the number of processors.
 int job_count(const Options& options);
 void declare_jobs(boost::program_options::options_description& options, const char* what = "compilers and proofs");

@@ -38,9 +38,7 @@ void declare(po::options_description& options, po::positional_options_descriptio
 }
 
 llama::Family family_of(const std::string& name) {
-  for (const auto family : {llama::Family::Llama, llama::Family::Mistral, llama::Family::Qwen2, llama::Family::Qwen3}) {
-    if (llama::family_name(family) == name) return family;
-  }
+  if (const auto family = llama::find_family(name)) return *family;
   bad_input("--family {} is unknown; llama, mistral, qwen2 or qwen3", name);
 }
 
@@ -49,12 +47,6 @@ DType dtype_of(const std::string& name) {
   if (name == "fp16") return DType::F16;
   if (name == "fp32") return DType::F32;
   bad_input("--dtype {} is unknown; bf16, fp16 or fp32", name);
-}
-
-int ranged(const Options& options, const char* name, int least, int most) {
-  const int value = options[name].as<int>();
-  if (value < least || value > most) bad_input("--{} {} is out of range, {} to {}", name, value, least, most);
-  return value;
 }
 
 llama::Config config_of(const Options& options) {

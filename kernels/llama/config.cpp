@@ -16,4 +16,11 @@ std::string family_name(Family family) {
   return "";
 }
 
+std::optional<Family> find_family(std::string_view name) {
+  for (const Family family : {Family::Llama, Family::Mistral, Family::Qwen2, Family::Qwen3}) {
+    if (family_name(family) == name) return family;
+  }
+  return std::nullopt;
+}
+
 }  // namespace qoq::llama

@@ -1,5 +1,7 @@
 #pragma once
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace qoq::llama {
 
@@ -30,5 +32,7 @@ struct Config {
 
 /// As config.json's "model_type" spells it.
 std::string family_name(Family family);
+/// Nothing for a name that is none of the families'.
+std::optional<Family> find_family(std::string_view name);
 
 }  // namespace qoq::llama

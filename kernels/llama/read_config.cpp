@@ -1,4 +1,3 @@
-#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -14,8 +13,6 @@ namespace qoq::llama {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::array families{Family::Llama, Family::Mistral, Family::Qwen2, Family::Qwen3};
 
 /// Beyond any model, and small enough that no product of two sizes overflows.
 constexpr int largest_size = 1 << 24;
@@ -78,9 +75,7 @@ class ConfigFile {
 
 Family read_family(const ConfigFile& file) {
   const std::string type = file.text("model_type");
-  for (const Family family : families) {
-    if (family_name(family) == type) return family;
-  }
+  if (const auto family = find_family(type)) return *family;
   file.refuse("model_type is {}; the families read are llama, mistral, qwen2 and qwen3", in_quotes(type));
 }
 

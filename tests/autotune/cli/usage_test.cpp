@@ -10,8 +10,9 @@ namespace {
 
 using namespace testing;
 
-const std::vector<std::string> commands{"tune", "ceilings", "report", "select", "bandwidth", "compare", "serving",
-                                        "rows", "gpus",     "doctor", "verify", "inspect",   "quantize"};
+const std::vector<std::string> commands{"tune",    "ceilings", "report",   "select",     "bandwidth",
+                                        "compare", "serving",  "rows",     "gpus",       "doctor",
+                                        "verify",  "inspect",  "quantize", "synthesize", "accuracy"};
 
 TEST(Usage, WithoutArgumentsTheHelpAndCode2) {
   const Ran ran = run({});

@@ -96,6 +96,41 @@ TEST(CachedAttention, ExactCachesArePlainAttention) {
   for (size_t i = 0; i < got.values.size(); ++i) ASSERT_NEAR(got.values[i], want.values[i], 5e-3) << i;
 }
 
+/// The rows as the cache gives them back.
+Matrix through_cache(const llama::Config& config, const Matrix& m) {
+  Matrix out = m;
+  for (int t = 0; t < m.rows; ++t) {
+    for (int head = 0; head < config.kv_heads; ++head) {
+      float* row = out.row(t) + head * config.head_dim;
+      for (int d = 0; d < config.head_dim; ++d) row[d] = half_to_float(float_to_half(row[d]));
+      const std::vector<float> back =
+          dequantize_kv(quantize_kv(std::span(row, static_cast<size_t>(config.head_dim)), 4), 4);
+      std::copy(back.begin(), back.end(), row);
+    }
+  }
+  return out;
+}
+
+TEST(CachedAttention, TheNewestKeyAndValueAreTheUnquantisedOnes) {
+  const llama::Config config = heads_of(4, 2, 64);
+  const int tokens = 6, last = 5;
+  const Operands all(config, tokens);
+  const std::vector<int> starts(tokens, 0);
+  const Matrix got = attend_cached(config, w4a8kv4, all.q, all.k, all.v, starts, 1);
+  const auto error = [&](bool exact_key, bool exact_value) {
+    Matrix k = through_cache(config, all.k), v = through_cache(config, all.v);
+    if (exact_key) std::copy_n(all.k.row(last), k.cols, k.row(last));
+    if (exact_value) std::copy_n(all.v.row(last), v.cols, v.row(last));
+    const Matrix want = llama::attend(config, all.q, k, v, starts);
+    float largest = 0;
+    for (int i = 0; i < want.cols; ++i) largest = std::max(largest, std::abs(got.row(last)[i] - want.row(last)[i]));
+    return largest;
+  };
+  EXPECT_LT(error(true, true), 3e-3F);
+  EXPECT_GT(error(false, true), 1e-2F);
+  EXPECT_GT(error(true, false), 1e-2F);
+}
+
 TEST(CachedAttention, OnlyEarlierTokensComeFromTheCache) {
   const llama::Config config = heads_of(4, 2, 64);
   const Operands all(config, 5);
