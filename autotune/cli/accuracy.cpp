@@ -41,6 +41,11 @@ llama::Family family_of(const std::string& name) {
   bad_input("--family {} is unknown; llama, mistral, qwen2 or qwen3", name);
 }
 
+/// The folder's own name, with or without a slash behind it.
+std::string name_of(const std::string& folder) {
+  return (fs::path(folder) / "").lexically_normal().parent_path().filename().string();
+}
+
 std::vector<accuracy::Subject> subjects_of(const Options& options) {
   const int seeds = ranged(options, "seeds", 1, 1000);
   std::vector<accuracy::Subject> subjects;
@@ -49,8 +54,7 @@ std::vector<accuracy::Subject> subjects_of(const Options& options) {
       bad_input("--family and --outliers are of synthetic models, and a model folder is given");
     for (const std::string& folder : options["folder"].as<std::vector<std::string>>()) {
       for (int seed = 1; seed <= seeds; ++seed)
-        subjects.push_back(
-            {fs::path(folder).filename().string(), 0, static_cast<uint64_t>(seed), llama::read_model(folder)});
+        subjects.push_back({name_of(folder), 0, static_cast<uint64_t>(seed), llama::read_model(folder)});
     }
     return subjects;
   }

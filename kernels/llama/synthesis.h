@@ -14,8 +14,9 @@ namespace qoq::llama {
 ///   keys         one channel of every KV head is 1 + (outliers − 1)/4 times as large (rows of W_K, Qwen3: k_norm;
 ///   Qwen2:
 ///                a bias of that size too); the queries' is smaller by its square root only
-///   down inputs  intermediate/128 channels (at least 2) are 1 + (outliers − 1)/4 times as large (rows of W_up); the
-///                columns of W_down that read them are smaller by its square root
+///   down inputs  the rows of W_up of intermediate/128 channels (at least 2) are 1 + (outliers − 1)/4 times as large:
+///                such a channel is large where its gate is open; the columns of W_down that read them are smaller by
+///                its square root
 /// Sizes are then set by what a probe of 256 tokens sees: normalised ordinary channels of 1, attention logits that
 /// spread by 1.5, updates half as large as the stream, next-token logits that spread by 3: distributions neither flat
 /// nor certain. Nothing else about the model is chosen, and none of it by a quantizer.

@@ -47,7 +47,7 @@ TEST(Accuracy, OfAModelFolderAsTablesAndJson) {
   EXPECT_LT(qoq, rtn);
   const Ran again = run({"accuracy", model, "--seeds", "1", "--positions", "64", "--calibration-tokens", "64",
                          "--format", "json", "--jobs", "1"});
-  EXPECT_EQ(nlohmann::json::parse(again.out).at("rows"), json.at("rows")) << "on any number of threads";
+  EXPECT_TRUE(nlohmann::json::parse(again.out).at("rows") == json.at("rows")) << "on any number of threads";
 }
 
 TEST(Accuracy, BadUsage) {

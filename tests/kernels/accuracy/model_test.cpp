@@ -21,9 +21,11 @@ using llama::Matrix;
 struct Small {
   explicit Small(llama::Family family, double outliers = 16) {
     llama::Config config = llama::synthetic_config(family);
-    config.layers = 2;
-    config.vocab = 128;
+    config.hidden = 128;
     config.intermediate = 256;
+    config.layers = 2;
+    config.heads = 4;
+    config.vocab = 128;
     model = llama::synthesize(config, 3, outliers);
     reference = llama::forward(model, tokens, positions);
     llama::forward(model, llama::draw_tokens(128, 64, 8), llama::repeat_positions(32, 64), &calibration);
