@@ -52,9 +52,13 @@ std::vector<accuracy::Subject> subjects_of(const Options& options) {
   if (options.count("folder") != 0) {
     if (options.count("family") != 0 || options.count("outliers") != 0)
       bad_input("--family and --outliers are of synthetic models, and a model folder is given");
-    for (const std::string& folder : options["folder"].as<std::vector<std::string>>()) {
+    const auto folders = options["folder"].as<std::vector<std::string>>();
+    for (const std::string& folder : folders) {
+      // Two of one name are told apart by their paths.
+      const auto same = [&](const std::string& other) { return name_of(other) == name_of(folder); };
+      const std::string name = std::ranges::count_if(folders, same) > 1 ? folder : name_of(folder);
       for (int seed = 1; seed <= seeds; ++seed)
-        subjects.push_back({name_of(folder), 0, static_cast<uint64_t>(seed), llama::read_model(folder)});
+        subjects.push_back({name, 0, static_cast<uint64_t>(seed), llama::read_model(folder)});
     }
     return subjects;
   }

@@ -73,6 +73,8 @@ void Check::open_source() {
   }
   calibration_.emplace(request_.calibration, source_->config());
   held_out_.emplace(request_.held_out, source_->config());
+  if (const std::string lack = held_out_->lacking(source_->config().layers, true); !lack.empty())
+    bad_input("{}: {}; held-out tokens need every linear's inputs", request_.held_out->string(), lack);
 }
 
 void Check::check_file(const FileEntry& entry) const {
@@ -144,11 +146,18 @@ LayerReport Check::check_layer(int index) const {
 
 CheckReport Check::operator()(const std::stop_token& stop) {
   CheckReport report{manifest_, {}, {}};
-  if (source_) report.inputs = check_inputs_text(inputs_source());
+  if (source_) {
+    report.inputs = check_inputs_text(inputs_source());
+    const std::string lack = calibration_->lacking(source_->config().layers, true);
+    if (!held_out_->given() && !lack.empty()) report.inputs += fmt::format("; random ones where {}", lack);
+  }
   listener_.begin(manifest_.parameters);
   for (const FileEntry& entry : manifest_.files) check_file(entry);
-  for (int index = 0; index < static_cast<int>(manifest_.layers.size()) && !stop.stop_requested(); ++index)
-    report.layers.push_back(check_layer(index));
+  const int layers = static_cast<int>(manifest_.layers.size());
+  if (const auto strange = layer_files_beyond(request_.result, layers); !strange.empty()) {
+    bad_input("{}: holds \"{}\", which the manifest does not name", request_.result.string(), strange.front());
+  }
+  for (int index = 0; index < layers && !stop.stop_requested(); ++index) report.layers.push_back(check_layer(index));
   return report;
 }
 

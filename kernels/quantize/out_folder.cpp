@@ -104,13 +104,32 @@ void OutFolder::need(uint64_t bytes) const {
 }
 
 void OutFolder::refuse_foreign_files() const {
+  std::string companion;
+  bool own = false;  // a folder of nothing but a model's small files is somebody else's
   for (const auto& entry : fs::directory_iterator(folder_)) {
     const std::string name = entry.path().filename();
     bool temporary = false;
     if (!is_ours(name, temporary) || !entry.is_regular_file())
       bad_input("{}: holds \"{}\", which quantize did not write; the result needs a folder of its own",
                 folder_.string(), name);
+    const bool small = std::find(companions.begin(), companions.end(), name) != companions.end();
+    if (small) companion = name;
+    own |= !small;
   }
+  if (!own && !companion.empty()) {
+    bad_input("{}: holds \"{}\" and nothing that quantize wrote; the result needs a folder of its own",
+              folder_.string(), companion);
+  }
+}
+
+std::vector<std::string> layer_files_beyond(const fs::path& folder, int layers) {
+  std::vector<std::string> out;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (is_layer_file(name) && name >= layer_file_name(layers)) out.push_back(name);
+  }
+  std::ranges::sort(out);
+  return out;
 }
 
 void OutFolder::remove_temporaries() const {

@@ -36,6 +36,8 @@ class OutFolder {
 
 /// "layer-00017.safetensors".
 std::string layer_file_name(int layer);
+/// Files of layers that a model of so many has not: another model's.
+std::vector<std::string> layer_files_beyond(const std::filesystem::path& folder, int layers);
 inline constexpr const char* embedding_file_name = "embedding.safetensors";
 inline constexpr const char* head_file_name = "head.safetensors";  ///< and the final norm
 inline constexpr const char* manifest_file_name = "quantization.json";

@@ -36,9 +36,13 @@ std::vector<std::byte> transformed_rows(const ModelSource& source, const Setting
     } else {
       transform::transform_embedding(settings.recipe, block, threads);
     }
-    write_floats(
-        block.values, dtype,
-        std::span(bytes).subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(block.rows) * row_bytes));
+    const auto part =
+        std::span(bytes).subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(block.rows) * row_bytes);
+    try {
+      write_floats(block.values, dtype, part);
+    } catch (const Error& error) {
+      bad_input("the transformed {}, rows from {} on: {}", head ? "head" : "embedding", first, error.what());
+    }
   });
   return bytes;
 }

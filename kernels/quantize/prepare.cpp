@@ -1,7 +1,10 @@
 #include "kernels/quantize/prepare.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "kernels/base/error.h"
 #include "kernels/transform/proof.h"
@@ -26,7 +29,32 @@ llama::Matrix rows_of(const llama::Matrix& all, int first, int end) {
 }  // namespace
 
 CalibrationSource::CalibrationSource(const std::optional<std::filesystem::path>& file, const llama::Config& config) {
-  if (file) calibration_ = llama::Calibration::open(*file, config);
+  if (!file) return;
+  file_ = file->string();
+  calibration_ = llama::Calibration::open(*file, config);
+}
+
+std::string CalibrationSource::lacking(int layers, bool inputs_only) const {
+  if (!calibration_) return "";
+  constexpr std::array names{"attention_input", "output_input", "ffn_input", "down_input", "queries", "keys"};
+  constexpr size_t inputs = 4;
+  std::vector<std::string> lacks;
+  bool any = false;
+  for (size_t i = 0; i < (inputs_only ? inputs : names.size()); ++i) {
+    std::vector<int> missing;
+    for (int layer = 0; layer < layers; ++layer) {
+      const std::string name = fmt::format("layers.{}.{}", layer, names[i]);
+      const auto tensors = calibration_->tensors(layer);
+      if (std::ranges::none_of(tensors, [&](const Tensor* tensor) { return tensor->name == name; }))
+        missing.push_back(layer);
+    }
+    any |= static_cast<int>(missing.size()) < layers;
+    if (missing.empty()) continue;
+    const bool one = missing.size() == 1;
+    lacks.push_back(fmt::format("{} of layer{} {}", names[i], one ? "" : "s", fmt::join(missing, ", ")));
+  }
+  if (!any) bad_input("{}: records no activations of any layer", file_);
+  return lacks.empty() ? "" : fmt::format("{} has no {}", file_, fmt::join(lacks, "; no "));
 }
 
 llama::LayerActivations CalibrationSource::layer(int index) const {
@@ -66,6 +94,8 @@ PreparedLayer prepare_layer(const ModelSource& source, SplitActivations activati
   out.chosen = transform::transform_layer(settings.recipe, settings.format(), config, out.layer, out.activations,
                                           threads, &out.held_out);
   out.proof = proof.difference(settings.recipe, out.layer);
+  if (!std::isfinite(out.proof))
+    bad_input("layer {}: a weight is so large that the layer's fp32 function overflows once transformed", index);
   if (!(out.proof <= most_proof)) {
     fail("layer {}: the transforms change its fp32 function by {:.2g} of what it adds, at most {:.0e} is allowed",
          index, out.proof, most_proof);

@@ -19,10 +19,15 @@ class CalibrationSource {
   bool given() const { return calibration_.has_value(); }
   /// Empty matrices without a file.
   llama::LayerActivations layer(int index) const;
+  /// What the file lacks of the model's layers, in one clause: "the calibration has no keys of layers 1 to 3"; empty
+  /// when it lacks nothing, or there is no file. `inputs_only`: of the linears' inputs. Throws Fault::Input for a file
+  /// that records no layer at all.
+  std::string lacking(int layers, bool inputs_only = false) const;
   /// Of everything that is recorded of the layer; empty without a file.
   std::string layer_digest(int index) const;
 
  private:
+  std::string file_;
   std::optional<llama::Calibration> calibration_;
 };
 

@@ -121,6 +121,10 @@ void Run::begin(const std::vector<Work>& work) const {
       bad_input("{}: holds the finished result of a model of {} layers, not of {}", out_.path().string(),
                 found.layers.size(), work.size() - 2);
   }
+  if (const auto strange = layer_files_beyond(out_.path(), source_.config().layers); !strange.empty()) {
+    bad_input("{}: holds \"{}\", and this model has {} layers; give another folder or remove it", out_.path().string(),
+              strange.front(), source_.config().layers);
+  }
   uint64_t missing = 0;
   for (const Work& piece : work) missing += fs::exists(out_ / piece.file) ? 0 : piece.bytes;
   out_.need(missing);
@@ -185,6 +189,9 @@ Outcome Run::operator()(const std::stop_token& stop) {
   listener_.begin(source_.parameters());
   if (!calibration_.given() && !(settings_.recipe == transform::rtn_recipe()))
     listener_.note("no calibration: the transforms choose by weights alone");
+  const std::string lack = calibration_.lacking(source_.config().layers);
+  if (!lack.empty() && !(settings_.recipe == transform::rtn_recipe()))
+    listener_.note(lack + ": what needs it is chosen by weights alone");
   Outcome outcome;
   std::vector<Piece> done;
   for (const Work& piece : work) {

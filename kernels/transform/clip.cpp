@@ -43,7 +43,8 @@ std::string clip_weights(bool by_outputs, const WeightFormat& format, const llam
     return none;
   };
   const Matrix& attention = inputs(activations.attention_input, "q, k, v");
-  if (attention.rows > 0) {
+  const bool scaled = !config.rope_scaling.empty();  // logits at angles of another RoPE would judge wrongly
+  if (attention.rows > 0 && !scaled) {
     const std::vector<int> all =
         activations.positions.empty() ? llama::count_positions(attention.rows) : activations.positions;
     std::vector<int> positions;
@@ -52,8 +53,8 @@ std::string clip_weights(bool by_outputs, const WeightFormat& format, const llam
     }
     clip_attention(format, config, layer, spread_rows(attention, most_attention_tokens), positions, threads);
   } else {
-    clip_rows(format, layer.q, none, threads);
-    clip_rows(format, layer.k, none, threads);
+    clip_rows(format, layer.q, attention, threads);
+    clip_rows(format, layer.k, attention, threads);
   }
   clip_rows(format, layer.v, attention, threads);
   clip_rows(format, layer.o, inputs(activations.output_input, "o"), threads);
@@ -61,7 +62,10 @@ std::string clip_weights(bool by_outputs, const WeightFormat& format, const llam
   clip_rows(format, layer.gate, ffn, threads);
   clip_rows(format, layer.up, ffn, threads);
   clip_rows(format, layer.down, inputs(activations.down_input, "down"), threads);
-  if (by_weights.empty()) return "clip: by the error of outputs (q, k: of attention logits)";
+  if (by_weights.empty()) {
+    return scaled ? "clip: by the error of outputs (q, k too: attention with a scaled RoPE is not computed)"
+                  : "clip: by the error of outputs (q, k: of attention logits)";
+  }
   return fmt::format("clip: by the error of weights for {}{}", by_weights, by_outputs ? " (no inputs recorded)" : "");
 }
 

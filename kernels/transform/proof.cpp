@@ -36,6 +36,7 @@ double squared_distance(const float* a, const float* b, int count) {
 Proof::Proof(const llama::Config& config, const llama::Layer& before, int tokens, uint64_t seed, int threads)
     : config_(config), threads_(threads), x_(random_stream(tokens, config.hidden, seed)) {
   config_.rope_scaling.clear();
+  config_.window = 0;
   y_ = llama::layer_forward(config_, before, x_, llama::count_positions(tokens), nullptr, threads);
 }
 

@@ -264,6 +264,21 @@ TEST_P(ClipLayer, HelpsOutputsOfTheOthers) {
   gains(before_.down, clipped.down, seen.down_input);
 }
 
+/// Logits at angles that are not the model's would judge wrongly: q and k are then judged as v is, by their rows.
+TEST_P(ClipLayer, AScaledRopeIsNotJudgedByLogits) {
+  const LayerActivations seen = run_plainly(before_, 24).activations;
+  Layer by_logits = before_, scaled = before_, swapped = before_;
+  clip_weights(true, format_, config_, by_logits, seen);
+  llama::Config with_scaling = config_;
+  with_scaling.rope_scaling = "{}";
+  EXPECT_NE(clip_weights(true, format_, with_scaling, scaled, seen).find("not computed"), std::string::npos);
+  EXPECT_NE(scaled.q, by_logits.q);
+  EXPECT_EQ(scaled.gate, by_logits.gate);
+  swapped.v = before_.k;  // as a v, k's rows would become what they became
+  clip_weights(true, format_, config_, swapped, seen);
+  EXPECT_EQ(scaled.k, swapped.v);
+}
+
 TEST_P(ClipLayer, WithoutCalibrationHelpsWeightsAndSaysSo) {
   Layer clipped = before_;
   EXPECT_EQ(clip_weights(true, format_, config_, clipped, {}),
