@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <sstream>
@@ -80,6 +81,7 @@ int dispatch(int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on files' size is then a sentence, as a full disk is
   try {
     return dispatch(count, arguments);
   } catch (const qoq::Error& error) {

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "autotune/cli/command.h"
@@ -90,7 +89,6 @@ int quantise(const Options& options) {
                             std::string("qoqtune ") + QOQ_VERSION, job_count(options)};
   const bool as_json = wants_json(options);
   Interrupt interrupt;
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on files' size is then a sentence, as a full disk is
   quantize::Outcome outcome;
   double seconds = 0;
   {

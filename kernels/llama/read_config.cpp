@@ -12,6 +12,11 @@ namespace qoq::llama {
 
 namespace {
 
+/// A value in a message.
+std::string shown(const nlohmann::json& value) {
+  return in_quotes(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
 using nlohmann::json;
 
 /// Beyond any model, and small enough that no product of two sizes overflows.
@@ -42,14 +47,14 @@ class ConfigFile {
       refuse("has no {}", key);
     }
     if (!value->is_number_integer() || *value < least || *value > largest_size)
-      refuse("{} is {}, expected a whole number of {} to {}", key, in_quotes(value->dump()), least, largest_size);
+      refuse("{} is {}, expected a whole number of {} to {}", key, shown(*value), least, largest_size);
     return value->get<int>();
   }
 
   double number(const json* value, const char* key, double otherwise) const {
     if (value == nullptr) return otherwise;
     if (!value->is_number() || !(value->get<double>() > 0) || !(value->get<double>() <= 1e15))
-      refuse("{} is {}, expected a positive number", key, in_quotes(value->dump()));
+      refuse("{} is {}, expected a positive number", key, shown(*value));
     return value->get<double>();
   }
   double number(const char* key, double otherwise) const { return number(find(key), key, otherwise); }
@@ -57,14 +62,14 @@ class ConfigFile {
   bool flag(const char* key, bool otherwise) const {
     const json* value = find(key);
     if (value == nullptr) return otherwise;
-    if (!value->is_boolean()) refuse("{} is {}, expected true or false", key, in_quotes(value->dump()));
+    if (!value->is_boolean()) refuse("{} is {}, expected true or false", key, shown(*value));
     return value->get<bool>();
   }
 
   std::string text(const char* key) const {
     const json* value = find(key);
     if (value == nullptr) refuse("has no {}", key);
-    if (!value->is_string()) refuse("{} is {}, expected a text", key, in_quotes(value->dump()));
+    if (!value->is_string()) refuse("{} is {}, expected a text", key, shown(*value));
     return value->get<std::string>();
   }
 
@@ -84,7 +89,7 @@ void refuse_others(const ConfigFile& file, Family family) {
   if (const json* method = file.find("quantization_config")) {
     const bool named = method->is_object() && method->contains("quant_method");
     file.refuse("the weights are quantised already{}",
-                named ? ": quant_method is " + in_quotes((*method)["quant_method"].dump()) : "");
+                named ? ": quant_method is " + shown((*method)["quant_method"]) : "");
   }
   for (const char* key : {"num_local_experts", "num_experts", "n_routed_experts", "moe_intermediate_size"}) {
     if (file.find(key) != nullptr) file.refuse("has {}: a mixture of experts is not read", key);
@@ -128,7 +133,7 @@ void read_heads(const ConfigFile& file, Config& config) {
 void read_rope(const ConfigFile& file, Config& config) {
   const json* parameters = file.find("rope_parameters");
   if (parameters != nullptr && !parameters->is_object())
-    file.refuse("rope_parameters is {}, expected an object", in_quotes(parameters->dump()));
+    file.refuse("rope_parameters is {}, expected an object", shown(*parameters));
   const json* theta = file.find("rope_theta");
   if (theta == nullptr && parameters != nullptr && parameters->contains("rope_theta"))
     theta = &(*parameters)["rope_theta"];
