@@ -1,40 +1,13 @@
 #include "autotune/cli/quantize_progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 namespace qoq::cli {
 
-namespace {
-
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<int64_t>(seconds + 0.5);
-  return whole >= 3600 ? fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
-                       : fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
-
-size_t terminal_width() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 120;
-}
-
-}  // namespace
-
 QuantizeProgress::QuantizeProgress(bool quiet, bool choices)
-    : quiet_(quiet),
-      choices_(choices),
-      terminal_(::isatty(STDERR_FILENO) != 0),
-      start_(Clock::now()),
-      last_(start_),
-      entered_(start_) {}
-
-QuantizeProgress::~QuantizeProgress() {
-  if (shown_ && terminal_) fmt::print(stderr, "\n");
-}
+    : quiet_(quiet), choices_(choices), start_(Clock::now()), last_(start_), entered_(start_) {}
 
 double QuantizeProgress::seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
@@ -45,7 +18,7 @@ void QuantizeProgress::begin(uint64_t parameters) {
 
 void QuantizeProgress::enter(const std::string& piece, std::string_view step) {
   what_ = fmt::format("{}: {}", piece, step);
-  if (terminal_ && !quiet_) show();
+  if (status_.terminal() && !quiet_) show();
 }
 
 void QuantizeProgress::finished(const std::string& piece, uint64_t parameters, bool kept) {
@@ -58,20 +31,15 @@ void QuantizeProgress::finished(const std::string& piece, uint64_t parameters, b
   }
   entered_ = now;
   what_ = fmt::format("{}: {}", piece, kept ? "kept" : "written");
-  if (!quiet_ && (terminal_ || done_ == all_ || now - last_ >= std::chrono::seconds(5))) show();
+  if (!quiet_ && (status_.terminal() || done_ == all_ || now - last_ >= std::chrono::seconds(5))) show();
 }
 
 void QuantizeProgress::chose(const std::string& text) {
-  if (choices_) say(text);
+  if (choices_) status_.say(text);
 }
 
 void QuantizeProgress::note(const std::string& text) {
-  if (!quiet_) say(text);
-}
-
-void QuantizeProgress::say(const std::string& text) const {
-  if (shown_ && terminal_) fmt::print(stderr, "\r\033[K");
-  fmt::print(stderr, "{}\n", text);
+  if (!quiet_) status_.say(text);
 }
 
 std::string QuantizeProgress::line() const {
@@ -88,13 +56,7 @@ std::string QuantizeProgress::line() const {
 
 void QuantizeProgress::show() {
   last_ = Clock::now();
-  shown_ = true;
-  if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line().substr(0, terminal_width() - 1));
-  } else {
-    fmt::print(stderr, "{}\n", line());
-  }
-  std::fflush(stderr);
+  status_.show(line());
 }
 
 }  // namespace qoq::cli

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/base/status_line.h"
 #include "kernels/quantize/quantizer.h"
 
 namespace qoq::cli {
@@ -13,9 +14,6 @@ class QuantizeProgress : public quantize::Listener {
  public:
   /// `choices`: also prints what the transforms chose, layer by layer.
   QuantizeProgress(bool quiet, bool choices);
-  ~QuantizeProgress() override;
-  QuantizeProgress(const QuantizeProgress&) = delete;
-  QuantizeProgress& operator=(const QuantizeProgress&) = delete;
 
   void begin(uint64_t parameters) override;
   void enter(const std::string& piece, std::string_view step) override;
@@ -29,10 +27,9 @@ class QuantizeProgress : public quantize::Listener {
   using Clock = std::chrono::steady_clock;
   std::string line() const;
   void show();
-  void say(const std::string& text) const;
 
-  bool quiet_, choices_, terminal_;
-  bool shown_ = false;
+  bool quiet_, choices_;
+  StatusLine status_;
   uint64_t all_ = 0, done_ = 0, fresh_ = 0;  ///< parameters; fresh ones were quantised by this run
   double kept_seconds_ = 0;                  ///< that pieces took which were there already
   std::string what_;

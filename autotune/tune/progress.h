@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/base/status_line.h"
+
 namespace qoq::tune {
 
 /// One line that is rewritten on a terminal, and plain lines every few seconds in a pipe: how far, how fast, how long
@@ -30,8 +32,8 @@ class Progress {
   std::string line() const;
 
   uint64_t total_, done_ = 0, fresh_ = 0;
-  bool quiet_, terminal_;
-  bool shown_ = false;
+  bool quiet_;
+  StatusLine status_;
   double known_seconds_ = 0;  ///< until the last candidate that was known already
   std::string what_, best_;
   std::chrono::steady_clock::time_point start_, last_;
